@@ -1,0 +1,299 @@
+"""What was read of one patient's chart, as plain frozen values that keep where they came from.
+
+Numbers are ``Decimal`` in the analyte's canonical unit (``knowledge/terms/analytes.toml``), with the text as
+printed beside them. What is missing or cannot be read is a ``MissingData``, never an exception and never a guess.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from enum import StrEnum
+
+#: The longest text of a result in a card's summary, in characters.
+DISPLAY_LIMIT = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A range of numbers that a result may stand for; a plain value has both ends equal.
+
+    ``None`` as an end is unbounded. Comparisons answer True or False only where the whole interval agrees, else None.
+    """
+
+    low: Decimal | None
+    high: Decimal | None
+    low_open: bool = False
+    high_open: bool = False
+
+    @classmethod
+    def exactly(cls, value: Decimal) -> "Interval":
+        """The interval that holds ``value`` alone."""
+        return cls(value, value)
+
+    def is_below(self, limit: Decimal) -> bool | None:
+        """Whether every value is < ``limit``; None where some are and some are not."""
+        if self.high is not None and (self.high < limit or (self.high == limit and self.high_open)):
+            return True
+        if self.low is not None and self.low >= limit:
+            return False
+        return None
+
+    def is_above(self, limit: Decimal) -> bool | None:
+        """Whether every value is > ``limit``; None where some are and some are not."""
+        if self.low is not None and (self.low > limit or (self.low == limit and self.low_open)):
+            return True
+        if self.high is not None and self.high <= limit:
+            return False
+        return None
+
+    def scaled(self, factor: Decimal) -> "Interval":
+        """The interval with both ends multiplied by a positive ``factor``."""
+        return Interval(
+            None if self.low is None else self.low * factor,
+            None if self.high is None else self.high * factor,
+            self.low_open,
+            self.high_open,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A FHIR date or dateTime, no more precise than it was printed.
+
+    ``first`` and ``last`` are the days it may stand for, in its own offset. ``instant`` is set only where the text
+    gives a time and a zone: no time zone is ever invented. ``issued``: when the result was issued, for want of when
+    the sample was taken.
+    """
+
+    printed: str
+    first: date
+    last: date
+    instant: datetime | None = None
+    issued: bool = False
+
+    @property
+    def is_precise(self) -> bool:
+        """Whether the text names a day or a collection of up to two days, and not only a month or a year."""
+        return self.last - self.first <= timedelta(days=2)
+
+    def days_until(self, other: "Moment") -> int:
+        """Whole days between this and ``other``, the most that the two texts allow, never negative."""
+        if self.instant and other.instant:
+            return abs(self.instant - other.instant) // timedelta(days=1)
+        return max(abs((other.last - self.first).days), abs((self.last - other.first).days))
+
+    def days_old(self, as_of: datetime) -> int:
+        """Whole calendar days from the last day this may stand for to ``as_of``, seen in this moment's own offset."""
+        today = as_of.astimezone(self.instant.tzinfo).date() if self.instant else as_of.date()
+        return max((today - self.last).days, 0)
+
+    def is_after(self, as_of: datetime, tolerance: timedelta) -> bool:
+        """Whether this lies after ``as_of`` in every time zone, clocks allowed to differ by ``tolerance``."""
+        if self.instant:
+            return self.instant > as_of + tolerance
+        furthest_east = timedelta(hours=14)
+        return self.first > (as_of.astimezone(UTC) + furthest_east).date()
+
+    def sort_key(self) -> tuple[date, datetime]:
+        """Orders moments by day (in their own offset), then by instant where there is one."""
+        return self.last, self.instant or datetime.min.replace(tzinfo=UTC)
+
+
+class Reason(StrEnum):
+    """Why a datum counts as missing."""
+
+    NOT_GIVEN = "not-given"
+    NONE_FOUND = "none-found"
+    INCOMPLETE = "incomplete"
+    UNAVAILABLE = "unavailable"
+    INVALID = "invalid-resource"
+    STATUS = "status"
+    ENTERED_IN_ERROR = "entered-in-error"
+    NO_SUBJECT = "no-subject"
+    MODIFIER = "modifier-extension"
+    NO_VALUE = "no-value"
+    UNREADABLE_VALUE = "unreadable-value"
+    NO_UNIT = "no-unit"
+    UNKNOWN_UNIT = "unknown-unit"
+    UNIT_CONFLICT = "unit-conflict"
+    WRONG_DIMENSION = "wrong-dimension"
+    NOT_CONVERTIBLE = "not-convertible"
+    IMPLAUSIBLE = "implausible"
+    NO_DATE = "no-date"
+    FUTURE = "future-date"
+    CONFLICT = "conflicting-results"
+    STALE = "stale"
+
+
+@dataclass(frozen=True, slots=True)
+class MissingData:
+    """Something a rule could have used and cannot: what, why, and where it was seen.
+
+    ``item`` is an analyte key or a prefetch group; ``printed`` is text from the chart (escape it); ``hint`` names the
+    unit that an implausible number would fit.
+    """
+
+    item: str
+    reason: Reason
+    printed: str = ""
+    reference: str = ""
+    when: Moment | None = None
+    specimen: str = ""
+    hint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ReferenceRange:
+    """The laboratory's own reference range, in the analyte's canonical unit; ``printed`` as it stood there."""
+
+    low: Decimal | None
+    high: Decimal | None
+    printed: str
+
+
+@dataclass(frozen=True, slots=True)
+class PrintedUnit:
+    """The unit as the laboratory printed it, and how many canonical units one of it is."""
+
+    text: str
+    factor: Decimal
+    molar: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Suspicion:
+    """A value that more likely stands for another unit. ``value``: what it would then be, in the canonical unit."""
+
+    likely_unit: str
+    value: Decimal | None
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One laboratory result.
+
+    ``value`` is the central number and ``shown`` how it is read; ``interval`` is what may be concluded from, wider than
+    ``value`` for a comparator ("<3.5") or a conversion from moles. All are in ``unit``, the analyte's canonical unit.
+    """
+
+    analyte: str
+    specimen: str
+    value: Decimal
+    shown: str
+    interval: Interval
+    unit: str
+    comparator: str
+    printed: str
+    printed_unit: PrintedUnit
+    when: Moment
+    loinc: str
+    reference: str
+    provisional: bool = False
+    reference_range: ReferenceRange | None = None
+    performer: str = ""
+    suspicion: Suspicion | None = None
+
+    @property
+    def quantity(self) -> str:
+        """Value and canonical unit: for reading, never for comparing."""
+        return f"{self.comparator}{self.shown} {self.unit}"
+
+    @property
+    def display(self) -> str:
+        """The result as printed, with the canonical quantity behind it where that reads differently."""
+        if self.printed == self.quantity:
+            return self.quantity
+        both = f"{self.printed} ({self.quantity})"
+        return both if len(both) <= DISPLAY_LIMIT else self.quantity
+
+
+@dataclass(frozen=True, slots=True)
+class Patient:
+    """Who the chart is about: only what rules use. ``birth`` may be a year or a month."""
+
+    id: str
+    sex: str | None = None
+    birth: Moment | None = None
+
+    def age_on(self, when: Moment) -> tuple[int, int] | None:
+        """Lowest and highest age in completed years on ``when``; None where the birth date is unknown or later."""
+        if self.birth is None:
+            return None
+        youngest = _completed_years(self.birth.last, when.first)
+        oldest = _completed_years(self.birth.first, when.last)
+        return (max(youngest, 0), oldest) if oldest >= 0 else None
+
+
+def _completed_years(born: date, on: date) -> int:
+    return on.year - born.year - ((on.month, on.day) < (born.month, born.day))
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A diagnosis in the chart that the knowledge has a name for (``knowledge/terms/problems.toml``)."""
+
+    key: str
+    label: str
+    family: str
+    code: str
+    clinical_status: str = ""
+    verification_status: str = ""
+    onset: Moment | None = None
+    abated: bool = False
+    reference: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """All that the rules may ask of one chart at one time.
+
+    ``under_review`` maps a specimen to the B2M result a card is about: a ``Result``, or the ``MissingData`` that stands
+    in its place. Rules look at one specimen at a time: ``specimen``, set by ``of``. ``unknown`` names the prefetch
+    groups of which "not there" does not mean "none"; ``ignored`` counts, by reason, what was not read.
+    """
+
+    as_of: datetime
+    patient: Patient
+    under_review: dict[str, "Result | MissingData"] = field(default_factory=dict)
+    results: tuple[Result, ...] = ()
+    problems: tuple[Problem, ...] = ()
+    missing: tuple[MissingData, ...] = ()
+    unknown: frozenset[str] = frozenset()
+    ignored: dict[str, int] = field(default_factory=dict)
+    specimen: str = ""
+
+    def of(self, specimen: str) -> "Facts":
+        """The same facts, seen for the B2M result of ``specimen``."""
+        return replace(self, specimen=specimen)
+
+    @property
+    def b2m(self) -> Result | None:
+        """The readable B2M result under review in this specimen, or None."""
+        found = self.under_review.get(self.specimen)
+        return found if isinstance(found, Result) else None
+
+    @property
+    def b2m_missing(self) -> MissingData | None:
+        """Why the B2M result under review in this specimen could not be read, or None."""
+        found = self.under_review.get(self.specimen)
+        return found if isinstance(found, MissingData) else None
+
+    def series(self, analyte: str) -> tuple[Result, ...]:
+        """All readable results of ``analyte``, newest first."""
+        found = [r for r in self.results if r.analyte == analyte]
+        return tuple(sorted(found, key=lambda r: r.when.sort_key(), reverse=True))
+
+    def nearest(self, analytes: tuple[str, ...], to: Moment, within_days: Decimal) -> Result | None:
+        """The final result closest in time to ``to``: of the first of ``analytes`` that has one within ``within_days``.
+
+        Where none is that near, the closest of all, so that its age can be told.
+        """
+        final = [[r for r in self.series(analyte) if not r.provisional] for analyte in analytes]
+        closest = [min(found, key=lambda r: r.when.days_until(to)) for found in final if found]
+        near = [r for r in closest if r.when.days_until(to) <= within_days]
+        return next(iter(near or sorted(closest, key=lambda r: r.when.days_until(to))), None)
+
+    def problems_of(self, *keys: str) -> Iterator[Problem]:
+        """The problems of the given keys, in chart order."""
+        return (p for p in self.problems if p.key in keys)

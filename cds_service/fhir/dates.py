@@ -1,0 +1,71 @@
+"""FHIR dates to Moments. No time zone is invented, and a partial date stays as partial as it was printed."""
+
+import calendar
+import re
+from datetime import date, datetime
+
+from cds_service.facts import Moment
+from cds_service.fhir.shape import Json, element, text
+
+_DATE = re.compile(r"(\d{4})(?:-(\d{2})(?:-(\d{2}))?)?")
+_TIME = re.compile(r"[T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:\d{2})?")
+_EARLIEST_YEAR, _LATEST_YEAR = 1850, 2200
+
+
+def read_moment(printed: str, *, issued: bool = False) -> Moment | None:
+    """The Moment that a FHIR date, dateTime or instant stands for; None where it cannot be read as one.
+
+    A time without a zone keeps its day only.
+    """
+    day = _DATE.match(printed)
+    if not day or not _EARLIEST_YEAR <= int(day[1]) <= _LATEST_YEAR:
+        return None
+    time = _TIME.fullmatch(printed, day.end())
+    if day.end() != len(printed) and (time is None or day[3] is None):
+        return None
+    try:
+        first, last = _days(int(day[1]), int(day[2] or 0), int(day[3] or 0))
+        instant = datetime.fromisoformat(printed) if time and time[3] else None
+    except ValueError:
+        return None
+    return Moment(printed, first, last, instant, issued)
+
+
+def _days(year: int, month: int, day: int) -> tuple[date, date]:
+    if not month:
+        return date(year, 1, 1), date(year, 12, 31)
+    if not day:
+        return date(year, month, 1), date(year, month, calendar.monthrange(year, month)[1])
+    return date(year, month, day), date(year, month, day)
+
+
+def read_period(period: object) -> Moment | None:
+    """The Moment of a FHIR Period: from its start to its end, or the end that it has."""
+    start, end = read_moment(text(period, "start")), read_moment(text(period, "end"))
+    if start and end:
+        same = start.printed == end.printed
+        return start if same else Moment(f"{start.printed} to {end.printed}", start.first, max(start.last, end.last))
+    return start or end
+
+
+def observed_at(observation: Json) -> Moment | None:
+    """When an Observation's sample was taken: effectiveDateTime, Period, Instant, Timing, else when it was issued."""
+    events = element(observation, "effectiveTiming", "event")
+    event = events[0] if isinstance(events, list) and events and isinstance(events[0], str) else ""
+    return (
+        read_moment(text(observation, "effectiveDateTime"))
+        or read_period(observation.get("effectivePeriod"))
+        or read_moment(text(observation, "effectiveInstant"))
+        or read_moment(event)
+        or read_moment(text(observation, "issued"), issued=True)
+    )
+
+
+def onset_of(condition: Json) -> Moment | None:
+    """When a Condition began: onsetDateTime, else the onsetPeriod."""
+    return read_moment(text(condition, "onsetDateTime")) or read_period(condition.get("onsetPeriod"))
+
+
+def is_over(condition: Json) -> bool:
+    """Whether a Condition has any abatement (STU3's ``abatementBoolean: false`` is none)."""
+    return any(name.startswith("abatement") and value not in (None, False) for name, value in condition.items())

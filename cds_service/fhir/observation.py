@@ -1,0 +1,132 @@
+"""One Observation to one Result, or to the MissingData that says why it is none."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from cds_service.facts import MissingData, Moment, Reason, ReferenceRange, Result
+from cds_service.fhir import project, units
+from cds_service.fhir.bundle import reference_of
+from cds_service.fhir.shape import Json, element, objects, text
+from cds_service.knowledge.terms import LOINC, Analyte, LoincCode, Unit
+
+_FINAL = {"final", "amended", "corrected", "appended"}
+_CLOCK_TOLERANCE = timedelta(minutes=10)
+
+
+def read_observation(
+    resource: Json, analyte: Analyte, code: LoincCode, when: Moment | None, as_of: datetime
+) -> Result | MissingData:
+    """Reads an Observation picked for ``code``: status, date, value, unit, plausibility, in this order."""
+    unread = MissingData(
+        item=analyte.key,
+        reason=Reason.INVALID,
+        printed=units.printed_quantity(resource.get("valueQuantity")),
+        reference=reference_of(resource),
+        when=when,
+        specimen=analyte.specimen,
+    )
+    if reason := _cannot_be_used(resource, code):
+        printed = text(resource, "status") or "not stated" if reason is Reason.STATUS else unread.printed
+        return replace(unread, reason=reason, printed=printed)
+    if when is None or not when.is_precise:
+        return replace(unread, reason=Reason.NO_DATE)
+    if when.is_after(as_of, _CLOCK_TOLERANCE):
+        return replace(unread, reason=Reason.FUTURE)
+    if invalid := project.fault(project.observation(resource, {"system": LOINC, "code": code.code})):
+        return replace(unread, printed=invalid)
+    return _read_quantity(resource, analyte, code, when, unread)
+
+
+def _cannot_be_used(resource: Json, code: LoincCode) -> Reason | None:
+    status = text(resource, "status")
+    if resource.get("modifierExtension"):
+        return Reason.MODIFIER
+    if status == "entered-in-error":
+        return Reason.ENTERED_IN_ERROR
+    if status not in _FINAL | {"preliminary"}:
+        return Reason.STATUS
+    return Reason.NOT_CONVERTIBLE if code.property in ("PrThr", "ACnc") else None
+
+
+def _read_quantity(
+    resource: Json, analyte: Analyte, code: LoincCode, when: Moment, unread: MissingData
+) -> Result | MissingData:
+    quantity = resource.get("valueQuantity")
+    if not isinstance(quantity, dict) or quantity.get("value") is None:
+        return _without_quantity(resource, unread)
+    number, comparator = units.read_number(quantity["value"]), text(quantity, "comparator")
+    if number is None or comparator not in units.COMPARATORS:
+        return replace(unread, reason=Reason.UNREADABLE_VALUE)
+    unit = units.read_unit(quantity)
+    if isinstance(unit, Reason):
+        return replace(unread, reason=unit)
+    if not units.fits(unit, code):
+        return replace(unread, reason=Reason.WRONG_DIMENSION)
+    canonical = units.convert(number, comparator, unit, analyte)
+    if canonical is None:
+        return replace(unread, reason=Reason.NOT_CONVERTIBLE)
+    if units.is_implausible(canonical.interval, analyte):
+        hint = units.likely_unit(canonical.value, analyte)
+        return replace(unread, reason=Reason.IMPLAUSIBLE, hint=hint)
+    return Result(
+        analyte=analyte.key,
+        specimen=analyte.specimen,
+        value=canonical.value,
+        shown=canonical.shown,
+        interval=canonical.interval,
+        unit=analyte.canonical.ucum,
+        comparator=comparator,
+        printed=unread.printed,
+        printed_unit=canonical.printed_unit,
+        when=when,
+        loinc=code.code,
+        reference=unread.reference,
+        provisional=text(resource, "status") == "preliminary",
+        reference_range=_reference_range(resource, unit, analyte),
+        suspicion=units.suspicion(canonical, analyte),
+    )
+
+
+def _without_quantity(resource: Json, unread: MissingData) -> MissingData:
+    """A result with another kind of value, or none: said with the reason that the laboratory gave."""
+    other = next((name for name in resource if name.startswith("value") and name != "valueQuantity"), None)
+    if other:
+        value = resource[other]
+        return replace(unread, reason=Reason.UNREADABLE_VALUE, printed=value if isinstance(value, str) else other)
+    absent = resource.get("dataAbsentReason")
+    why = text(absent, "text") or next((text(c, "code") for c in objects(absent, "coding")), "")
+    return replace(unread, reason=Reason.NO_VALUE, printed=why or "no reason given")
+
+
+def _reference_range(resource: Json, unit: Unit, analyte: Analyte) -> ReferenceRange | None:
+    """The one normal range that the result carries; several are not chosen between, and no unit is assumed."""
+    normal = [
+        r
+        for r in objects(resource, "referenceRange")
+        if next((text(c, "code") for c in objects(r, "type", "coding")), "normal") == "normal"
+    ]
+    if len(normal) != 1:
+        return None
+    low, high = (_limit(normal[0], end, unit, analyte) for end in ("low", "high"))
+    printed = text(normal[0], "text") or _printed_range(normal[0])
+    if low is None and high is None and not printed:
+        return None
+    return ReferenceRange(low, high, printed)
+
+
+def _limit(given: Json, end: str, unit: Unit, analyte: Analyte) -> Any:
+    quantity = given.get(end)
+    number = units.read_number(element(quantity, "value"))
+    own_unit = units.read_unit(quantity)
+    if number is None or isinstance(own_unit, Reason) or own_unit.dimension != unit.dimension:
+        return None
+    canonical = units.convert(number, "", own_unit, analyte)
+    return canonical and canonical.value
+
+
+def _printed_range(given: Json) -> str:
+    low, high = (units.printed_quantity(given.get(end)) for end in ("low", "high"))
+    if low and high:
+        return f"{low} to {high}"
+    return f"up to {high}" if high else f"from {low}" if low else ""

@@ -1,0 +1,170 @@
+"""A chart's resources to Facts: which results are chosen, which one is under review, what contradicts what."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import NamedTuple
+
+from cds_service.facts import Facts, MissingData, Moment, Patient, Reason, Result
+from cds_service.fhir import project
+from cds_service.fhir.condition import read_conditions
+from cds_service.fhir.dates import observed_at, read_moment
+from cds_service.fhir.gather import Chart
+from cds_service.fhir.observation import read_observation
+from cds_service.fhir.shape import Json, codings, text
+from cds_service.knowledge import terms
+from cds_service.knowledge.terms import Analyte, LoincCode
+
+_MOST_B2M = 12
+_MOST_COMPANIONS = 8
+#: Two results of one time that differ by more than this contradict each other (a service default).
+DUPLICATES_AGREE_WITHIN = Decimal("0.02")
+_LONG_AGO = (date.min, datetime.min.replace(tzinfo=UTC))
+_NOT_A_RESULT = (Reason.ENTERED_IN_ERROR, Reason.STATUS)
+
+Reading = Result | MissingData
+
+
+class _Candidate(NamedTuple):
+    """An Observation with the analyte that its code stands for; ``place`` is its index in the chart."""
+
+    place: int
+    resource: Json
+    analyte: Analyte
+    code: LoincCode
+    when: Moment | None
+
+
+class _Read(NamedTuple):
+    places: frozenset[int]
+    reading: Reading
+
+
+def read(chart: Chart, *, as_of: datetime, newest_within_days: int | None = None) -> Facts:
+    """The facts of a chart.
+
+    Args:
+        chart: the patient's resources.
+        as_of: when the chart is read, with a zone; results from after it are not read.
+        newest_within_days: where no results are under review, how old the newest B2M may be to count; None: any age.
+    """
+    b2m, others = _candidates(chart.observations)
+    reads = [_Read(frozenset({c.place}), _read(c, as_of)) for found in b2m.values() for c in _newest(found, chart)]
+    pool = _under_review(_without_conflicts(reads), chart, as_of, newest_within_days)
+    moments = [r.when for r in pool if r.when]
+    reads += [
+        _Read(frozenset({c.place}), _read(c, as_of)) for found in others.values() for c in _nearest(found, moments)
+    ]
+    kept = _without_conflicts(reads)
+    problems, unread = read_conditions(chart.conditions)
+    readings = [r.reading for r in kept]
+    return Facts(
+        as_of=as_of,
+        patient=_read_patient(chart),
+        under_review={r.specimen: r for r in reversed(pool)},
+        results=tuple(r for r in readings if isinstance(r, Result)),
+        problems=problems,
+        missing=(*chart.missing, *unread, *(r for r in readings if isinstance(r, MissingData))),
+        unknown=frozenset(m.item for m in chart.missing),
+        ignored=chart.ignored,
+    )
+
+
+def _candidates(observations: Iterable[Json]) -> tuple[dict[str, list[_Candidate]], dict[str, list[_Candidate]]]:
+    """The Observations whose code we know, by analyte: those of B2M, and the others."""
+    known = terms.analyte_of_loinc()
+    b2m: dict[str, list[_Candidate]] = defaultdict(list)
+    others: dict[str, list[_Candidate]] = defaultdict(list)
+    for place, resource in enumerate(observations):
+        loinc = (code for system, code in codings(resource, "code") if system == terms.LOINC and code in known)
+        code = next(loinc, None)
+        if code:
+            analyte, row = known[code]
+            (b2m if analyte.is_b2m else others)[analyte.key].append(
+                _Candidate(place, resource, analyte, row, observed_at(resource))
+            )
+    return b2m, others
+
+
+def _read(candidate: _Candidate, as_of: datetime) -> Reading:
+    return read_observation(candidate.resource, candidate.analyte, candidate.code, candidate.when, as_of)
+
+
+def _newest(found: list[_Candidate], chart: Chart) -> list[_Candidate]:
+    """The newest few results of B2M, and all that are under review."""
+    ordered = sorted(found, key=lambda c: c.when.sort_key() if c.when else _LONG_AGO, reverse=True)
+    reviewed = chart.under_review or frozenset()
+    return [c for rank, c in enumerate(ordered) if rank < _MOST_B2M or c.place in reviewed]
+
+
+def _nearest(found: list[_Candidate], moments: list[Moment]) -> list[_Candidate]:
+    """The few companions closest in time to a result under review."""
+    dated = [c for c in found if c.when]
+    undated = [c for c in found if not c.when]
+    dated.sort(key=lambda c: min((c.when.days_until(m) for m in moments if c.when), default=0))
+    return (dated + undated)[:_MOST_COMPANIONS]
+
+
+def _under_review(reads: list[_Read], chart: Chart, as_of: datetime, within_days: int | None) -> list[Reading]:
+    """What a card may be about, newest first: the results that the hook names, else the newest B2M."""
+    if chart.under_review is not None:
+        return _newest_first(r.reading for r in reads if r.places & chart.under_review)
+    usable = [r.reading for r in reads if isinstance(r.reading, Result) or r.reading.reason not in _NOT_A_RESULT]
+    pool = _newest_first(usable)
+    if not pool:
+        return []
+    newest = pool[0].when
+    if newest is None:
+        return pool if within_days is None else []
+    if within_days is not None and newest.days_old(as_of) > within_days:
+        return []
+    return [r for r in pool if r.when and r.when.last == newest.last]
+
+
+def _newest_first(readings: Iterable[Reading]) -> list[Reading]:
+    def rank(reading: Reading) -> tuple[tuple[date, datetime], bool]:
+        return reading.when.sort_key() if reading.when else _LONG_AGO, isinstance(reading, Result)
+
+    return sorted(readings, key=rank, reverse=True)
+
+
+def _without_conflicts(reads: list[_Read]) -> list[_Read]:
+    """One reading for each result that was sent twice; a MissingData in place of two that contradict each other."""
+    same_time: dict[object, list[_Read]] = defaultdict(list)
+    for read_ in reads:
+        same_time[_time_key(read_)].append(read_)
+    return [_merged(group) for group in same_time.values()]
+
+
+def _time_key(read_: _Read) -> object:
+    reading = read_.reading
+    if isinstance(reading, MissingData):
+        return read_.places
+    analyte = terms.analytes()[reading.analyte]
+    code = reading.loinc if analyte.codes_differ else ""
+    return reading.analyte, code, reading.provisional, reading.when.instant or reading.when.last
+
+
+def _merged(group: list[_Read]) -> _Read:
+    results = [r.reading for r in group if isinstance(r.reading, Result)]
+    if len(results) < 2:
+        return group[0]
+    places = frozenset().union(*(r.places for r in group))
+    values = [r.value for r in results]
+    if max(values) - min(values) <= max(values) * DUPLICATES_AGREE_WITHIN and len({r.comparator for r in results}) == 1:
+        return _Read(places, min(results, key=lambda r: r.printed_unit.molar))
+    first = results[0]
+    printed = " and ".join(dict.fromkeys(r.printed for r in results))
+    missing = MissingData(first.analyte, Reason.CONFLICT, printed, first.reference, first.when, first.specimen)
+    return _Read(places, missing)
+
+
+def _read_patient(chart: Chart) -> Patient:
+    """Sex and birth date, each only where it is what FHIR says it should be."""
+    if chart.patient is None or chart.patient.get("modifierExtension"):
+        return Patient(chart.patient_id)
+    gender = text(chart.patient, "gender")
+    birth = read_moment(text(chart.patient, "birthDate"))
+    valid = not project.fault(project.patient(chart.patient))
+    return Patient(chart.patient_id, gender if gender in ("female", "male") else None, birth if valid else None)

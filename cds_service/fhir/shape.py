@@ -1,0 +1,31 @@
+"""Taking elements out of JSON that may be anything: each function answers with an empty value, never an exception."""
+
+from collections.abc import Iterator
+from typing import Any
+
+Json = dict[str, Any]
+
+
+def element(value: object, *path: str) -> Any:
+    """The element under ``path``, or None where any step is not an object that has it."""
+    for name in path:
+        value = value.get(name) if isinstance(value, dict) else None
+    return value
+
+
+def text(value: object, *path: str) -> str:
+    """The non-empty string under ``path``, stripped, or ""."""
+    found = element(value, *path)
+    return found.strip() if isinstance(found, str) else ""
+
+
+def objects(value: object, *path: str) -> Iterator[Json]:
+    """The JSON objects of the array under ``path``; anything else in it is passed over."""
+    found = element(value, *path)
+    return (item for item in found if isinstance(item, dict)) if isinstance(found, list) else iter(())
+
+
+def codings(value: object, *path: str) -> list[tuple[str, str]]:
+    """The (system, code) pairs of the CodeableConcept under ``path`` that have both."""
+    pairs = [(text(coding, "system"), text(coding, "code")) for coding in objects(element(value, *path), "coding")]
+    return [(system, code) for system, code in pairs if system and code]

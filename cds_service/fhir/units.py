@@ -1,0 +1,142 @@
+"""Printed quantities to canonical units, by the closed table of ``knowledge/terms/units.toml``. Nothing is guessed."""
+
+import re
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from cds_service.facts import Interval, PrintedUnit, Reason, Suspicion
+from cds_service.fhir.shape import text
+from cds_service.knowledge.terms import DIMENSION_OF_PROPERTY, UCUM, Analyte, LoincCode, Unit, printed_units
+
+_INVISIBLE = dict.fromkeys(map(ord, "\u200b\u200c\u200d\u2060\ufeff\u00ad"))
+_SAME_LOOK = str.maketrans({"\u00b5": "u", "\u03bc": "u", "\u00a0": " ", "\u202f": " ", "\u2009": " "})
+_NUMBER = re.compile(r"[+-]?\d+(\.\d+)?([eE][+-]?\d{1,3})?")
+_MOST_DIGITS = 18
+COMPARATORS = {"", "<", "<=", ">", ">="}
+
+
+def tidy(printed: str) -> str:
+    """A unit as printed, with one look for signs that look alike: both micro signs, all spaces, nothing invisible."""
+    return " ".join(printed.translate(_INVISIBLE).translate(_SAME_LOOK).split())
+
+
+def read_unit(quantity: object) -> Unit | Reason:
+    """The unit of a FHIR Quantity by its code, else by its text; a Reason where there is none, or two that differ."""
+    system, code, printed = (text(quantity, name) for name in ("system", "code", "unit"))
+    if code and system not in ("", UCUM):
+        code = ""
+    if not code and not printed:
+        return Reason.NO_UNIT
+    by_code, by_text = printed_units().get(tidy(code)), printed_units().get(tidy(printed))
+    if code and by_code is None:
+        return Reason.UNKNOWN_UNIT
+    if by_code and by_text and (by_code.dimension, by_code.factor) != (by_text.dimension, by_text.factor):
+        return Reason.UNIT_CONFLICT
+    return by_code or by_text or Reason.UNKNOWN_UNIT
+
+
+def read_number(value: object) -> Decimal | None:
+    """A JSON number, or a string that is nothing but one, as a Decimal; None for anything else or absurdly long."""
+    if isinstance(value, bool) or not isinstance(value, (int, Decimal, str)):
+        return None
+    if isinstance(value, str) and not _NUMBER.fullmatch(value):
+        return None
+    number = Decimal(value)
+    within = (
+        number.is_finite()
+        and abs(number.adjusted()) < _MOST_DIGITS
+        and len(number.as_tuple().digits) <= 2 * _MOST_DIGITS
+    )
+    return number if within else None
+
+
+@dataclass(frozen=True, slots=True)
+class Canonical:
+    """A quantity in the analyte's canonical unit: the number, how it is shown, and the interval to conclude from."""
+
+    value: Decimal
+    shown: str
+    interval: Interval
+    printed_unit: PrintedUnit
+
+
+def fits(unit: Unit, code: LoincCode) -> bool:
+    """Whether a unit's dimension is what the LOINC code's property measures."""
+    return unit.dimension == DIMENSION_OF_PROPERTY[code.property]
+
+
+def convert(number: Decimal, comparator: str, unit: Unit, analyte: Analyte) -> Canonical | None:
+    """A number in ``unit`` as the canonical unit of ``analyte``; None where no conversion is defined.
+
+    A converted number is shown with as many digits as were printed, at least three, and compared unrounded. One from
+    moles stands for the whole range of molar masses that sources allow. A comparator leaves the interval open to one
+    side.
+    """
+    scale = unit.factor / analyte.canonical.factor
+    if unit.dimension == analyte.canonical.dimension:
+        exact = number * scale
+        shown = f"{number:f}" if scale == 1 else _to_digits(exact, number)
+        return Canonical(exact, shown, _interval(exact, exact, comparator), PrintedUnit(unit.ucum, scale))
+    if analyte.molar is None:
+        return None
+    molar = analyte.molar
+    ends = (number * scale * molar.low, number * scale * molar.high)
+    factor = scale * molar.factor
+    unit_used = PrintedUnit(unit.ucum, factor, molar.low != molar.high)
+    return Canonical(number * factor, _to_digits(number * factor, number), _interval(*ends, comparator), unit_used)
+
+
+def _to_digits(converted: Decimal, printed: Decimal) -> str:
+    """``converted`` with the significant digits of ``printed``, at least three."""
+    if converted.is_zero():
+        return "0"
+    digits = max(len(printed.as_tuple().digits), 3)
+    return f"{converted.quantize(Decimal((0, (1,), converted.adjusted() - digits + 1))):f}"
+
+
+def _interval(low: Decimal, high: Decimal, comparator: str) -> Interval:
+    match comparator:
+        case "<":
+            return Interval(None, high, high_open=True)
+        case "<=":
+            return Interval(None, high)
+        case ">":
+            return Interval(low, None, low_open=True)
+        case ">=":
+            return Interval(low, None)
+        case _:
+            return Interval(low, high)
+
+
+def is_implausible(interval: Interval, analyte: Analyte) -> bool:
+    """Whether no part of ``interval`` is a plausible value of ``analyte``; below zero nothing is."""
+    low = analyte.reject_below if analyte.reject_below is not None else Decimal(0)
+    too_low = interval.low is not None and interval.high is not None and interval.high < low
+    too_high = analyte.reject_above is not None and interval.is_above(analyte.reject_above) is True
+    return too_low or too_high
+
+
+def suspicion(canonical: Canonical, analyte: Analyte) -> Suspicion | None:
+    """Whether a value more likely stands for another unit: only where it was filed in the canonical one."""
+    filed_as_canonical = canonical.printed_unit.factor == 1 and not canonical.printed_unit.molar
+    value = canonical.value
+    for slip in analyte.slips if filed_as_canonical else ():
+        if slip.from_ <= value < slip.below and None not in (canonical.interval.low, canonical.interval.high):
+            return Suspicion(slip.likely_unit, value * slip.factor if slip.factor else None)
+    if analyte.doubt_above is not None and canonical.interval.is_above(analyte.doubt_above):
+        return Suspicion("", None)
+    return None
+
+
+def likely_unit(value: Decimal, analyte: Analyte) -> str:
+    """The unit that the size of an implausible number would fit, or ""."""
+    return next((slip.likely_unit for slip in analyte.slips if slip.from_ <= value < slip.below), "")
+
+
+def printed_quantity(quantity: Any) -> str:
+    """A Quantity as it was printed: comparator, number and unit text (or code)."""
+    value = quantity.get("value") if isinstance(quantity, dict) else None
+    number = "" if value is None or isinstance(value, (dict, list)) else str(value)
+    unit = text(quantity, "unit") or text(quantity, "code")
+    return " ".join(f"{text(quantity, 'comparator')}{number} {unit}".split())

@@ -1,0 +1,70 @@
+"""Errors to an HTTP status and an OperationOutcome: the only place that knows both."""
+
+import logging
+
+from fhir.resources.R4B.operationoutcome import OperationOutcome
+from flask import Flask, Response
+from werkzeug.exceptions import HTTPException
+
+from cds_service.errors import (
+    CallError,
+    DataUnavailable,
+    MalformedCall,
+    NothingDecided,
+    TooLarge,
+    UnknownService,
+    WrongContentType,
+)
+
+_log = logging.getLogger(__name__)
+_STATUS: dict[type[CallError], tuple[int, str]] = {
+    MalformedCall: (400, "invalid"),
+    UnknownService: (404, "not-found"),
+    DataUnavailable: (412, "required"),
+    TooLarge: (413, "too-long"),
+    WrongContentType: (415, "not-supported"),
+    NothingDecided: (500, "exception"),
+}
+_INTERNAL = "The service could not answer. Nothing was decided: do not read this as 'no advice'."
+
+
+def register(app: Flask) -> None:
+    """Makes ``app`` answer every error with an OperationOutcome, without stack trace or echo of the request."""
+    app.register_error_handler(CallError, _of_call_error)
+    app.register_error_handler(HTTPException, _of_http_error)
+    app.register_error_handler(Exception, _of_any_error)
+
+
+def _of_call_error(error: CallError) -> Response:
+    status, code = _STATUS[type(error)]
+    return _answer(status, code, _INTERNAL if status >= 500 else error.message, error.path)
+
+
+def _of_http_error(error: HTTPException) -> Response:
+    status = error.code or 500
+    code = {404: "not-found", 405: "not-supported", 413: "too-long"}.get(
+        status, "invalid" if status < 500 else "exception"
+    )
+    answer = _answer(status, code, error.name if status < 500 else _INTERNAL, None)
+    for name, value in error.get_headers():
+        if name.lower() == "allow":
+            answer.headers[name] = value
+    return answer
+
+
+def _of_any_error(error: Exception) -> Response:
+    """The text of an unforeseen error may hold patient data: only its kind and place are logged."""
+    place = error.__traceback__
+    while place and place.tb_next:
+        place = place.tb_next
+    where = f"{place.tb_frame.f_code.co_qualname}:{place.tb_lineno}" if place else "unknown"
+    _log.error("unforeseen %s in %s", type(error).__name__, where)
+    return _answer(500, "exception", _INTERNAL, None)
+
+
+def _answer(status: int, code: str, diagnostics: str, path: str | None) -> Response:
+    issue: dict[str, object] = {"severity": "error", "code": code, "diagnostics": diagnostics}
+    if path:
+        issue["expression"] = [path]
+    outcome = OperationOutcome.model_validate({"issue": [issue]})
+    return Response(outcome.model_dump_json(), status, content_type="application/json")

@@ -1,0 +1,241 @@
+"""The shape of a rule: what its TOML must hold, and the Finding that its ``evaluate`` returns.
+
+A rule lives in ``rules/<question>/``: ``rule.toml`` is what a clinician reviews, ``rule.py`` decides, ``cases.toml``
+is its specification. ``load()`` reads them all.
+"""
+
+import string
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from importlib import import_module
+from pkgutil import iter_modules
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, model_validator
+
+from cds_service.errors import KnowledgeError
+from cds_service.facts import Facts, Result
+from cds_service.knowledge.terms import load_toml
+
+SUMMARY_LIMIT = 139
+
+NotEmpty = Annotated[str, Field(min_length=1)]
+Basis = Literal["published", "service default"]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class Citation(_Part):
+    """Where a fact was published, and how it was seen: "text", "abstract" or "second-hand"."""
+
+    text: NotEmpty
+    url: Annotated[str, Field(pattern=r"^https://")]
+    seen: Literal["text", "abstract", "second-hand"]
+
+
+class Threshold(_Part):
+    """A number that decides, with unit and source. Its name says the side: _below, _from, _above or _to.
+
+    ``service default`` marks a number that no publication gives: a site may change it and the card says so. ``of`` is
+    the analyte that it is compared with, so that it can be shown in the laboratory's unit too.
+    """
+
+    value: Annotated[Decimal, Field(strict=False)]
+    unit: NotEmpty
+    basis: Basis
+    cites: tuple[str, ...] = Field(strict=False, default=())
+    of: str = ""
+    says: NotEmpty
+
+
+class Review(_Part):
+    """Who of the clinical profession has reviewed the rule. Nobody, until somebody has."""
+
+    status: Literal["not clinically reviewed", "clinically reviewed"]
+    reviewed_by: str = ""
+    reviewed_on: str = ""
+
+    @model_validator(mode="after")
+    def _a_review_names_its_reviewer(self) -> "Review":
+        if (self.status == "clinically reviewed") != bool(self.reviewed_by and self.reviewed_on):
+            raise ValueError("a clinically reviewed rule names reviewed_by and reviewed_on, any other names neither")
+        return self
+
+
+class Outcome(_Part):
+    """One thing the rule may conclude: its wording, and how it ranks beside what other rules conclude.
+
+    ``rank``: the lowest leads the card with its ``summary``; the others add their ``tag`` while there is room.
+    ``raises_card``: whether it makes a card, or only speaks beside another finding.
+    """
+
+    rank: int
+    raises_card: bool
+    indicator: Literal["info", "warning"] = "info"
+    summary: str = ""
+    tag: str = ""
+    found: NotEmpty
+    means: str = ""
+    cites: tuple[str, ...] = Field(strict=False, default=())
+
+    @model_validator(mode="after")
+    def _what_raises_a_card_has_a_summary(self) -> "Outcome":
+        if self.raises_card and not self.summary:
+            raise ValueError("an outcome that raises a card has a summary")
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What one rule concluded about one specimen. ``values`` fill the wording's placeholders."""
+
+    rule: str
+    version: str
+    specimen: str
+    outcome: str
+    notes: tuple[str, ...] = ()
+    values: Mapping[str, str] = field(default_factory=dict)
+    inputs: tuple[Result, ...] = ()
+    thresholds: tuple[str, ...] = ()
+
+
+Evaluate = Callable[[Facts, "Rule"], Finding | None]
+
+
+class Rule(_Part):
+    """A rule as its TOML describes it, with its ``evaluate``."""
+
+    id: Annotated[str, Field(pattern=r"^[a-z0-9-]+$")]
+    version: Annotated[str, Field(pattern=r"^\d+\.\d+\.\d+$")]
+    title: NotEmpty
+    specimens: tuple[str, ...] = Field(strict=False)
+    what_it_says: NotEmpty
+    why_it_matters: NotEmpty
+    silent_when: tuple[str, ...] = Field(strict=False)
+    uses: tuple[str, ...] = Field(strict=False)
+    review: Review
+    citations: dict[str, Citation]
+    thresholds: dict[str, Threshold] = {}
+    placeholders: dict[str, int] = {}
+    outcomes: dict[str, Outcome]
+    notes: dict[str, str] = {}
+
+    _evaluate: Evaluate = PrivateAttr()
+
+    @model_validator(mode="after")
+    def _is_consistent(self) -> "Rule":
+        for problem in self._inconsistencies():
+            raise ValueError(problem)
+        return self
+
+    def _inconsistencies(self) -> list[str]:
+        found = []
+        for name, threshold in self.thresholds.items():
+            if not name.endswith(("_below", "_from", "_above", "_to")):
+                found.append(f"thresholds.{name}: the name must end in _below, _from, _above or _to")
+            if threshold.basis == "published" and not threshold.cites:
+                found.append(f"thresholds.{name}: a published threshold cites its source")
+            found += [
+                f"thresholds.{name} cites {c!r}, which is not in citations"
+                for c in threshold.cites
+                if c not in self.citations
+            ]
+        for name, outcome in self.outcomes.items():
+            found += [
+                f"outcomes.{name} cites {c!r}, which is not in citations"
+                for c in outcome.cites
+                if c not in self.citations
+            ]
+            longest = self._longest(outcome.summary)
+            if longest > SUMMARY_LIMIT:
+                found.append(f"outcomes.{name}.summary can grow to {longest} characters, {SUMMARY_LIMIT} are allowed")
+        for where, text in self.texts().items():
+            found += [
+                f"{where}: unknown placeholder {{{p}}}" for p in placeholders_of(text) if p not in self.placeholders
+            ]
+        return found
+
+    def _longest(self, template: str) -> int:
+        filled = {name: "x" * self.placeholders.get(name, 0) for name in placeholders_of(template)}
+        return len(template.format_map(filled))
+
+    def texts(self) -> dict[str, str]:
+        """Every wording template by its place in the TOML."""
+        texts = {f"notes.{name}": text for name, text in self.notes.items()}
+        for name, outcome in self.outcomes.items():
+            texts |= {
+                f"outcomes.{name}.{part}": getattr(outcome, part) for part in ("summary", "tag", "found", "means")
+            }
+        return texts
+
+    def cited_by(self, finding: "Finding") -> tuple[Citation, ...]:
+        """What a finding rests on: the sources of its outcome, then those of the thresholds that decided."""
+        names = [
+            *self.outcomes[finding.outcome].cites,
+            *(c for t in finding.thresholds for c in self.thresholds[t].cites),
+        ]
+        return tuple(self.citations[name] for name in dict.fromkeys(names))
+
+    def value(self, name: str) -> Decimal:
+        """The threshold ``name``, in its unit."""
+        return self.thresholds[name].value
+
+    def evaluate(self, facts: Facts) -> Finding | None:
+        """What the rule concludes from ``facts``, or None where it has nothing to say."""
+        return self._evaluate(facts, self)
+
+    def finding(
+        self,
+        outcome: str,
+        specimen: str,
+        *,
+        values: Mapping[str, str] | None = None,
+        notes: tuple[str, ...] = (),
+        inputs: tuple[Result, ...] = (),
+        thresholds: tuple[str, ...] = (),
+    ) -> Finding:
+        """A Finding of this rule.
+
+        Raises:
+            KnowledgeError: the outcome, a note or a threshold is not in the rule's TOML, a value is longer than its
+                placeholder allows, or a placeholder has no value.
+        """
+        values = dict(values or {})
+        unknown = [outcome] * (outcome not in self.outcomes)
+        unknown += [n for n in notes if n not in self.notes] + [t for t in thresholds if t not in self.thresholds]
+        unknown += [p for p, text in values.items() if len(text) > self.placeholders.get(p, -1)]
+        if unknown:
+            raise KnowledgeError(f"{self.id}: {unknown} not in rule.toml, or longer than its placeholder allows")
+        used = (f"outcomes.{outcome}.", *(f"notes.{note}" for note in notes))
+        unfilled = {p for where, t in self.texts().items() if where.startswith(used) for p in placeholders_of(t)} - set(
+            values
+        )
+        if unfilled:
+            raise KnowledgeError(f"{self.id}: no value for {sorted(unfilled)} in outcome {outcome!r}")
+        return Finding(self.id, self.version, specimen, outcome, notes, values, inputs, thresholds)
+
+
+def placeholders_of(template: str) -> list[str]:
+    """The names of the placeholders in a wording template."""
+    return [name for _, name, _, _ in string.Formatter().parse(template) if name]
+
+
+def load(package: str = "cds_service.knowledge.rules") -> tuple[Rule, ...]:
+    """Every rule of ``package``, in the order of their folder names.
+
+    Raises:
+        KnowledgeError: a rule's TOML is not well formed; the message names the rule and the place.
+    """
+    return tuple(_load_rule(f"{package}.{found.name}") for found in iter_modules(import_module(package).__path__))
+
+
+def _load_rule(package: str) -> Rule:
+    try:
+        rule = Rule.model_validate(load_toml(package, "rule.toml"))
+    except ValidationError as error:
+        raise KnowledgeError(f"{package}/rule.toml: {error}") from error
+    rule._evaluate = import_module(f"{package}.rule").evaluate
+    return rule

@@ -1,0 +1,70 @@
+"""Serum B2M against the laboratory's own range, else against a labelled default by age."""
+
+from decimal import Decimal
+
+from cds_service.facts import Facts, Result
+from cds_service.knowledge import states
+from cds_service.knowledge.model import Finding, Rule
+
+_RAISING_FAMILIES = ("kidney", "cancer", "inflammation", "infection", "transplant")
+
+
+def evaluate(facts: Facts, rule: Rule) -> Finding | None:
+    """Compares with the upper limit that holds for this result; silent on a doubtful or provisional value."""
+    b2m = facts.b2m
+    if b2m is None or b2m.provisional or (b2m.suspicion and b2m.suspicion.likely_unit):
+        return None
+    inputs, values = (b2m,), {"b2m": b2m.display}
+    if states.on_dialysis(facts):
+        return rule.finding("dialysis", facts.specimen, values=values, inputs=inputs)
+    if states.pregnant(facts):
+        return rule.finding("pregnancy", facts.specimen, values=values, inputs=inputs)
+    if b2m.reference_range and b2m.reference_range.high is not None:
+        return _compared(facts, rule, b2m, b2m.reference_range.high, "laboratory")
+    threshold = _default(facts, rule, b2m)
+    if threshold is None:
+        return rule.finding("no_range", facts.specimen, values=values, inputs=inputs)
+    return _compared(facts, rule, b2m, rule.value(threshold), "default", threshold)
+
+
+def _default(facts: Facts, rule: Rule, b2m: Result) -> str | None:
+    age = facts.patient.age_on(b2m.when)
+    if states.is_child(facts, b2m.when) is not False or age is None:
+        return None
+    older_from = rule.value("older_band_from")
+    if age[0] < older_from <= age[1]:
+        return None
+    return "default_from_50_years_above" if age[0] >= older_from else "default_to_49_years_above"
+
+
+def _compared(facts: Facts, rule: Rule, b2m: Result, limit: Decimal, origin: str, threshold: str = "") -> Finding:
+    above = b2m.interval.is_above(limit)
+    outcome = "unclear" if above is None else f"above_{origin}" if above else f"not_above_{origin}"
+    values = {"b2m": b2m.display, "limit": f"{limit:f} {b2m.unit}"}
+    if above:
+        values["causes"] = _causes_in_chart(facts)
+    return rule.finding(
+        outcome,
+        facts.specimen,
+        values=values,
+        notes=_notes(facts, rule, b2m) if threshold else (),
+        inputs=(b2m,),
+        thresholds=(threshold,) if threshold else (),
+    )
+
+
+def _notes(facts: Facts, rule: Rule, b2m: Result) -> tuple[str, ...]:
+    youngest, oldest = facts.patient.age_on(b2m.when) or (0, 0)
+    studied = rule.value("studied_from") <= youngest and oldest <= rule.value("studied_to")
+    return ("method",) if studied else ("method", "outside_ages")
+
+
+def _causes_in_chart(facts: Facts) -> str:
+    if "conditions" in facts.unknown:
+        return "The problem list was not available in full."
+    present = [p for p in facts.problems if states.is_active(p) and p.family in _RAISING_FAMILIES]
+    labels = list(dict.fromkeys(p.label for p in present))
+    if not labels:
+        return "The problem list holds no diagnosis that this service knows to raise it."
+    listed = ", ".join(labels[:6]) + (" and others" if len(labels) > 6 else "")
+    return f"In the problem list: {listed}."

@@ -1,0 +1,49 @@
+"""Spot urine B2M against an upper limit, with the pH that a low value needs."""
+
+from decimal import Decimal
+
+from cds_service.facts import Facts, Result
+from cds_service.knowledge import states
+from cds_service.knowledge.model import Finding, Rule
+
+
+def evaluate(facts: Facts, rule: Rule) -> Finding | None:
+    """Compares with the laboratory's limit, else the adult default; a low value counts only if pH allows."""
+    b2m = facts.b2m
+    if b2m is None or b2m.provisional or b2m.suspicion or states.pregnant(facts):
+        return None
+    limit, origin = _limit(facts, rule, b2m)
+    if limit is None:
+        return rule.finding("no_range", facts.specimen, values={"b2m": b2m.display}, inputs=(b2m,))
+    ph = facts.nearest(("urine-ph",), b2m.when, rule.value("same_urine_days_to"))
+    if ph and ph.when.days_until(b2m.when) > rule.value("same_urine_days_to"):
+        ph = None
+    acid = None if ph is None else ph.interval.is_below(rule.value("acid_below"))
+    above = b2m.interval.is_above(limit)
+    outcome = "unclear" if above is None else f"above_{origin}" if above else "not_above"
+    if outcome == "not_above" and acid:
+        outcome = "not_reassuring"
+    values = {"b2m": b2m.display, "limit": f"{limit:f} {b2m.unit}"}
+    if ph and outcome == "not_reassuring":
+        values["ph"] = ph.printed
+    return rule.finding(
+        outcome,
+        facts.specimen,
+        values=values,
+        notes=(*_notes_on_ph(acid, outcome), "concentration"),
+        inputs=(b2m, ph) if ph else (b2m,),
+        thresholds=("acid_below", *(("default_adult_above",) if origin == "default" else ())),
+    )
+
+
+def _limit(facts: Facts, rule: Rule, b2m: Result) -> tuple[Decimal | None, str]:
+    if b2m.reference_range and b2m.reference_range.high is not None:
+        return b2m.reference_range.high, "laboratory"
+    adult = states.is_child(facts, b2m.when) is False
+    return (rule.value("default_adult_above") if adult else None), "default"
+
+
+def _notes_on_ph(acid: bool | None, outcome: str) -> tuple[str, ...]:
+    if acid is None:
+        return ("ph_unknown",)
+    return ("ph_acid",) if acid and outcome != "not_reassuring" else ()

@@ -1,0 +1,213 @@
+"""The term tables: which codes mean which analyte or diagnosis, and what a printed unit is worth.
+
+The TOML files beside this module are the runtime truth and are meant to be read by clinicians; this module only
+loads them. All numbers are ``Decimal``.
+"""
+
+import tomllib
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from cds_service.errors import KnowledgeError
+
+LOINC = "http://loinc.org"
+SNOMED = "http://snomed.info/sct"
+ICD10CM = "http://hl7.org/fhir/sid/icd-10-cm"
+UCUM = "http://unitsofmeasure.org"
+
+#: Which dimension a LOINC property asks for; "coded" and "arbitrary" can never be converted.
+DIMENSION_OF_PROPERTY = {
+    "MCnc": "mass-concentration",
+    "SCnc": "substance-concentration",
+    "CCnc": "catalytic-concentration",
+    "ArVRat": "filtration-rate",
+    "MRto": "mass-ratio",
+    "SRto": "substance-ratio",
+    "Ratio": "ratio",
+    "MRat": "mass-rate",
+    "SRat": "substance-rate",
+    "Rto": "pure-ratio",
+    "LsCnc": "ph",
+    "ACnc": "arbitrary",
+    "PrThr": "coded",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """One unit of the closed table: how it is printed, its UCUM code, its dimension.
+
+    ``factor`` is how many of the dimension's base unit one of it is.
+    """
+
+    ucum: str
+    printed: tuple[str, ...]
+    dimension: str
+    factor: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class LoincCode:
+    """A LOINC code of an analyte, with the property that its unit has to fit."""
+
+    code: str
+    property: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Molar:
+    """How to come from moles to mass (or back): canonical base units per base unit of the other dimension.
+
+    ``low`` and ``high`` bracket ``factor`` where sources disagree about the molar mass.
+    """
+
+    factor: Decimal
+    low: Decimal
+    high: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Slip:
+    """A range of values (canonical unit) that more likely stands for another unit filed under this one."""
+
+    from_: Decimal
+    below: Decimal
+    likely_unit: str
+    factor: Decimal | None
+
+
+@dataclass(frozen=True, slots=True)
+class Analyte:
+    """What is measured, in which specimen, under which codes, and what values are plausible (canonical unit)."""
+
+    key: str
+    label: str
+    short: str
+    group: str
+    specimen: str
+    canonical: Unit
+    loinc: tuple[LoincCode, ...]
+    molar: Molar | None = None
+    reject_below: Decimal | None = None
+    reject_above: Decimal | None = None
+    doubt_above: Decimal | None = None
+    slips: tuple[Slip, ...] = ()
+    codes_differ: bool = False
+
+    @property
+    def is_b2m(self) -> bool:
+        """Whether this is beta-2 microglobulin, in any specimen."""
+        return self.group == "b2m"
+
+
+@dataclass(frozen=True, slots=True)
+class ProblemTerm:
+    """A diagnosis that rules have a name for: SNOMED CT codes exactly, ICD-10-CM codes by prefix."""
+
+    key: str
+    label: str
+    family: str
+    snomed: frozenset[str]
+    icd10cm: tuple[str, ...]
+
+
+def load_toml(package: str, name: str) -> dict[str, Any]:
+    """The TOML file ``name`` of ``package``, numbers as Decimal.
+
+    Raises:
+        KnowledgeError: the file is not TOML.
+    """
+    try:
+        return tomllib.loads(files(package).joinpath(name).read_text("utf-8"), parse_float=Decimal)
+    except tomllib.TOMLDecodeError as error:
+        raise KnowledgeError(f"{package}/{name} is not valid TOML: {error}") from error
+
+
+@cache
+def units() -> dict[str, Unit]:
+    """The unit table by UCUM code."""
+    rows = load_toml(__name__, "units.toml")["unit"]
+    table = [Unit(r["ucum"], tuple(r["printed"]), r["dimension"], Decimal(r["factor"])) for r in rows]
+    return {unit.ucum: unit for unit in table}
+
+
+@cache
+def printed_units() -> dict[str, Unit]:
+    """The unit table by every text under which a unit is printed, its UCUM code included."""
+    return {text: unit for unit in units().values() for text in (unit.ucum, *unit.printed)}
+
+
+@cache
+def analytes() -> dict[str, Analyte]:
+    """The analyte table by key."""
+    return {row["key"]: _analyte(row) for row in load_toml(__name__, "analytes.toml")["analyte"]}
+
+
+def _analyte(row: dict[str, Any]) -> Analyte:
+    molar = row.get("molar")
+    plausible = {name: Decimal(value) for name, value in row.get("plausible", {}).items()}
+    return Analyte(
+        key=row["key"],
+        label=row["label"],
+        short=row["short"],
+        group=row["group"],
+        specimen=row["specimen"],
+        canonical=units()[row["canonical"]],
+        loinc=tuple(LoincCode(c["code"], c["property"], c["name"]) for c in row["loinc"]),
+        molar=molar and Molar(*(Decimal(molar[end]) for end in ("factor", "low", "high"))),
+        slips=tuple(_slip(slip) for slip in row.get("slip", ())),
+        codes_differ=row.get("codes_differ", False),
+        **plausible,
+    )
+
+
+def _slip(row: dict[str, Any]) -> Slip:
+    factor = row.get("factor")
+    return Slip(
+        Decimal(row["from"]), Decimal(row["below"]), row["likely_unit"], None if factor is None else Decimal(factor)
+    )
+
+
+@cache
+def analyte_of_loinc() -> dict[str, tuple[Analyte, LoincCode]]:
+    """Analyte and code row by LOINC code."""
+    return {code.code: (analyte, code) for analyte in analytes().values() for code in analyte.loinc}
+
+
+@cache
+def problem_terms() -> tuple[ProblemTerm, ...]:
+    """The diagnoses, in the order of their table: the first that matches a code is meant."""
+    return tuple(
+        ProblemTerm(
+            row["key"],
+            row["label"],
+            row["family"],
+            frozenset(entry.split(" ", 1)[0] for entry in row.get("snomed", ())),
+            tuple(entry.split(" ", 1)[0] for entry in row.get("icd10cm", ())),
+        )
+        for row in load_toml(__name__, "problems.toml")["problem"]
+    )
+
+
+def problem_of_code(system: str, code: str) -> ProblemTerm | None:
+    """The diagnosis that ``system`` and ``code`` together stand for, or None. ICD-10-CM may come without its dot."""
+    if system == SNOMED:
+        return next((term for term in problem_terms() if code in term.snomed), None)
+    if system == ICD10CM:
+        bare = code.replace(".", "").upper()
+        return _longest_prefix(bare)
+    return None
+
+
+def _longest_prefix(bare: str) -> ProblemTerm | None:
+    matches = [
+        (len(prefix), term)
+        for term in problem_terms()
+        for prefix in term.icd10cm
+        if bare.startswith(prefix.replace(".", ""))
+    ]
+    return max(matches, key=lambda match: match[0])[1] if matches else None
