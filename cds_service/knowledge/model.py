@@ -5,7 +5,7 @@ is its specification. ``load()`` reads them all.
 """
 
 import string
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from importlib import import_module
@@ -60,7 +60,8 @@ class Review(_Part):
 
     @model_validator(mode="after")
     def _a_review_names_its_reviewer(self) -> "Review":
-        if (self.status == "clinically reviewed") != bool(self.reviewed_by and self.reviewed_on):
+        named = {bool(self.reviewed_by), bool(self.reviewed_on)}
+        if named != {self.status == "clinically reviewed"}:
             raise ValueError("a clinically reviewed rule names reviewed_by and reviewed_on, any other names neither")
         return self
 
@@ -122,6 +123,7 @@ class Rule(_Part):
     placeholders: dict[str, int] = {}
     outcomes: dict[str, Outcome]
     notes: dict[str, str] = {}
+    note_cites: dict[str, list[str]] = {}
 
     _evaluate: Evaluate = PrivateAttr()
 
@@ -138,25 +140,26 @@ class Rule(_Part):
                 found.append(f"thresholds.{name}: the name must end in _below, _from, _above or _to")
             if threshold.basis == "published" and not threshold.cites:
                 found.append(f"thresholds.{name}: a published threshold cites its source")
-            found += [
-                f"thresholds.{name} cites {c!r}, which is not in citations"
-                for c in threshold.cites
-                if c not in self.citations
-            ]
+        for where, cites in self.cites().items():
+            found += [f"{where} cites {c!r}, which is not in citations" for c in cites if c not in self.citations]
         for name, outcome in self.outcomes.items():
-            found += [
-                f"outcomes.{name} cites {c!r}, which is not in citations"
-                for c in outcome.cites
-                if c not in self.citations
-            ]
             longest = self._longest(outcome.summary)
             if longest > SUMMARY_LIMIT:
                 found.append(f"outcomes.{name}.summary can grow to {longest} characters, {SUMMARY_LIMIT} are allowed")
+        found += [f"note_cites.{note}: there is no such note" for note in self.note_cites if note not in self.notes]
         for where, text in self.texts().items():
             found += [
                 f"{where}: unknown placeholder {{{p}}}" for p in placeholders_of(text) if p not in self.placeholders
             ]
         return found
+
+    def cites(self) -> dict[str, Sequence[str]]:
+        """The names of citations by the place in the TOML that gives them."""
+        return {
+            **{f"thresholds.{name}": threshold.cites for name, threshold in self.thresholds.items()},
+            **{f"outcomes.{name}": outcome.cites for name, outcome in self.outcomes.items()},
+            **{f"note_cites.{name}": cites for name, cites in self.note_cites.items()},
+        }
 
     def _longest(self, template: str) -> int:
         filled = {name: "x" * self.placeholders.get(name, 0) for name in placeholders_of(template)}
@@ -172,11 +175,10 @@ class Rule(_Part):
         return texts
 
     def cited_by(self, finding: "Finding") -> tuple[Citation, ...]:
-        """What a finding rests on: the sources of its outcome, then those of the thresholds that decided."""
-        names = [
-            *self.outcomes[finding.outcome].cites,
-            *(c for t in finding.thresholds for c in self.thresholds[t].cites),
-        ]
+        """What a finding rests on: the sources of its outcome, of the thresholds that decided, and of its notes."""
+        names = list(self.outcomes[finding.outcome].cites)
+        names += [c for threshold in finding.thresholds for c in self.thresholds[threshold].cites]
+        names += [c for note in finding.notes for c in self.note_cites.get(note, ())]
         return tuple(self.citations[name] for name in dict.fromkeys(names))
 
     def value(self, name: str) -> Decimal:

@@ -28,6 +28,7 @@ _GROUPS = {
     "conditions": "problem list",
     "urine": "urine results",
 }
+_NEEDED_OF_GROUP = {"kidney": "creatinine", "myeloma": "albumin", "urine": "urine-ph"}
 _GROUPS_OF_SPECIMEN = {"serum": ("kidney", "myeloma", "conditions"), "urine": ("urine", "conditions")}
 
 
@@ -103,7 +104,7 @@ def _companions(facts: Facts, rule: Rule) -> str:
     said = [
         f"{_GROUPS.get(m.item) or terms.analytes()[m.item].short} ({_SAID_AS[m.reason]})"
         for m in facts.missing
-        if m.reason in _SAID_AS and _group_of(m) in groups and not _replaced(facts, m)
+        if m.reason in _SAID_AS and _group_of(m) in groups and not _replaced(facts, m) and not _needless(facts, m, rule)
     ]
     if facts.b2m and facts.specimen == "serum":
         said += _stale(facts, facts.b2m, rule)
@@ -121,6 +122,16 @@ def _replaced(facts: Facts, missing: MissingData) -> bool:
     return any(
         missing.when is not None and r.when.sort_key() >= missing.when.sort_key() for r in facts.series(missing.item)
     )
+
+
+def _needless(facts: Facts, missing: MissingData, rule: Rule) -> bool:
+    """Whether a group came in part only, and the part held what is needed of it."""
+    needed = _NEEDED_OF_GROUP.get(missing.item)
+    if missing.reason is not Reason.INCOMPLETE or needed is None or facts.b2m is None:
+        return False
+    days = rule.value("albumin_days_to" if missing.item == "myeloma" else "creatinine_days_to")
+    nearest = facts.nearest((needed,), facts.b2m.when, days)
+    return nearest is not None and nearest.when.days_until(facts.b2m.when) <= days
 
 
 def _stale(facts: Facts, b2m: Result, rule: Rule) -> list[str]:

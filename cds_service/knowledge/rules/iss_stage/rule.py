@@ -114,10 +114,8 @@ def _notes_on_albumin(
     decisive = b2m.interval.is_below(rule.value("b2m_stage_1_below")) is False
     if decisive and len(stages) == 1 and albumin is None:
         notes.append("albumin_not_needed")
-    if stale:
-        notes.append("albumin_stale")
-    elif albumin is None and not decisive:
-        notes.append("albumin_missing")
+    if albumin is None and not decisive:
+        notes.append("albumin_stale" if stale else "albumin_missing")
     if albumin and not decisive and albumin.interval.is_below(rule.value("albumin_stage_1_from")) is None:
         notes.append("albumin_unclear")
     if albumin and albumin.loinc in _METHODS_THAT_MATTER and not decisive:

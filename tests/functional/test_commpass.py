@@ -1,0 +1,94 @@
+"""497 real people with newly diagnosed myeloma, against the ISS stage that their centre recorded."""
+
+import csv
+from datetime import datetime
+from decimal import Decimal
+from functools import cache
+from typing import Any, NamedTuple
+
+from cds_service.config import Settings
+from cds_service.decide import Decision, decide
+from cds_service.knowledge.model import load
+from cds_service.models import HookRequest
+from cds_service.replay.calls import calls_of_bundle, fixtures_folder, read_json_file, read_ndjson
+
+FOLDER = fixtures_folder() / "commpass"
+SIGNIFICANT_CREATININE = Decimal(177)
+
+
+class Person(NamedTuple):
+    id: str
+    recorded: str
+    b2m: Decimal | None
+    creatinine: Decimal
+    decision: Decision
+
+    @property
+    def stage(self) -> str | None:
+        found = next((f.outcome for f in self.decision.findings if f.rule == "iss-stage"), None)
+        return {"stage_1": "I", "stage_2": "II", "stage_3": "III"}.get(found or "")
+
+
+@cache
+def people() -> tuple[Person, ...]:
+    with (FOLDER / "recorded.csv").open(encoding="utf-8") as rows:
+        recorded = {row["patient"]: row["recorded_iss"] for row in csv.DictReader(rows)}
+    as_of = datetime.fromisoformat(read_json_file(FOLDER / "expected.json")["as_of"])
+    rules, settings = load(), Settings()
+    found = []
+    for bundle in read_ndjson(FOLDER / "bundles.ndjson.gz"):
+        (request,) = calls_of_bundle(bundle, "lab-result-review")
+        decision = decide(HookRequest.model_validate(request), rules=rules, as_of=as_of, settings=settings)
+        found.append(
+            Person(
+                bundle["id"], recorded[bundle["id"]], value(bundle, "b2m"), value(bundle, "cr") or Decimal(0), decision
+            )
+        )
+    return tuple(found)
+
+
+def value(bundle: Any, suffix: str) -> Decimal | None:
+    resources = (entry["resource"] for entry in bundle["entry"])
+    found = next((r for r in resources if r["id"] == f"{bundle['id']}-{suffix}"), None)
+    return Decimal(found["valueQuantity"]["value"]) if found else None
+
+
+def test_all_are_read_without_a_failure() -> None:
+    assert len(people()) == 497
+    assert [p.id for p in people() if p.decision.failures] == []
+
+
+def test_computed_stages_agree_with_the_recorded_ones() -> None:
+    staged = [p for p in people() if p.b2m is not None and p.b2m >= Decimal("0.7") and p.recorded]
+    assert len(staged) == 466
+    differing = [(p.id, p.recorded, p.stage) for p in staged if p.stage != p.recorded]
+    # 3.16 mg/L with an albumin of 37 g/L is stage I by Greipp 2005; the centre recorded II.
+    assert differing == [("commpass-188", "II", "I")]
+
+
+def test_values_below_0_7_get_the_doubt_and_no_single_stage() -> None:
+    doubtful = [p for p in people() if p.b2m is not None and p.b2m < Decimal("0.7")]
+    assert len(doubtful) == 18
+    for person in doubtful:
+        (card,) = person.decision.cards
+        assert person.stage is None
+        assert "unit in doubt, so no single ISS stage" in card.summary
+        assert "as filed" in card.summary
+        assert "if mg/dL was meant" in card.summary
+        assert card.indicator == "warning"
+
+
+def test_those_without_b2m_get_no_card() -> None:
+    without = [p for p in people() if p.b2m is None]
+    assert len(without) == 8
+    assert all(p.decision.cards == () for p in without)
+
+
+def test_failing_kidneys_are_named() -> None:
+    failing = [p for p in people() if p.creatinine > SIGNIFICANT_CREATININE and p.b2m is not None]
+    assert len(failing) == 44
+    for person in failing:
+        (card,) = person.decision.cards
+        assert "eGFR" in card.summary or person.stage is None
+        assert "Reduced filtration by itself raises serum B2M" in card.detail
+        assert any(f.rule == "kidney-context" and f.outcome == "reduced" for f in person.decision.findings)
