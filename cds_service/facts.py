@@ -78,15 +78,18 @@ class Moment:
         return self.last - self.first <= timedelta(days=2)
 
     def days_until(self, other: "Moment") -> int:
-        """Whole days between this and ``other``, the most that the two texts allow, never negative."""
-        if self.instant and other.instant:
-            return abs(self.instant - other.instant) // timedelta(days=1)
+        """Calendar days between this and ``other``, each in its own offset: the most that the two texts allow."""
         return max(abs((other.last - self.first).days), abs((self.last - other.first).days))
 
     def days_old(self, as_of: datetime) -> int:
         """Whole calendar days from the last day this may stand for to ``as_of``, seen in this moment's own offset."""
         today = as_of.astimezone(self.instant.tzinfo).date() if self.instant else as_of.date()
         return max((today - self.last).days, 0)
+
+    def distance(self, other: "Moment") -> tuple[int, timedelta]:
+        """Orders moments by how near they lie to ``other``: by calendar days, then by time where both have one."""
+        apart = abs(self.instant - other.instant) if self.instant and other.instant else timedelta(0)
+        return self.days_until(other), apart
 
     def is_after(self, as_of: datetime, tolerance: timedelta) -> bool:
         """Whether this lies after ``as_of`` in every time zone, clocks allowed to differ by ``tolerance``."""
@@ -241,6 +244,7 @@ class Problem:
     verification_status: str = ""
     onset: Moment | None = None
     abated: bool = False
+    abatement: Moment | None = None
     reference: str = ""
 
 
@@ -290,9 +294,14 @@ class Facts:
         Where none is that near, the closest of all, so that its age can be told.
         """
         final = [[r for r in self.series(analyte) if not r.provisional] for analyte in analytes]
-        closest = [min(found, key=lambda r: r.when.days_until(to)) for found in final if found]
+        closest = [min(found, key=lambda r: r.when.distance(to)) for found in final if found]
         near = [r for r in closest if r.when.days_until(to) <= within_days]
-        return next(iter(near or sorted(closest, key=lambda r: r.when.days_until(to))), None)
+        return next(iter(near or sorted(closest, key=lambda r: r.when.distance(to))), None)
+
+    def within(self, analytes: tuple[str, ...], of: Moment, days: Decimal) -> tuple[Result, ...]:
+        """The final results of ``analytes`` no further than ``days`` from ``of``, nearest first."""
+        found = [r for r in self.results if r.analyte in analytes and not r.provisional]
+        return tuple(sorted((r for r in found if r.when.days_until(of) <= days), key=lambda r: r.when.distance(of)))
 
     def problems_of(self, *keys: str) -> Iterator[Problem]:
         """The problems of the given keys, in chart order."""

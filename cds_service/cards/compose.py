@@ -7,7 +7,7 @@ from typing import Any
 from uuid import uuid4
 
 from cds_service.cards.markdown import bullets, escape, plain, table
-from cds_service.facts import Facts, Result
+from cds_service.facts import Facts, Moment, Result
 from cds_service.knowledge import terms
 from cds_service.knowledge.model import SUMMARY_LIMIT, Finding, Outcome, Rule, Threshold
 from cds_service.models import Card, Coding, Source
@@ -32,6 +32,11 @@ class Spoken:
         """The wording of the finding."""
         return self.rule.outcomes[self.finding.outcome]
 
+    @property
+    def name(self) -> str:
+        """Rule and outcome, as other rules name them."""
+        return f"{self.rule.id}/{self.finding.outcome}"
+
     def in_words(self, template: str) -> str:
         """A wording template filled for Markdown."""
         return template.format_map({name: escape(text, 500) for name, text in self.finding.values.items()}).strip()
@@ -45,7 +50,7 @@ def compose(facts: Facts, findings: Sequence[Finding], rules: Iterable[Rule], fa
     by_id = {rule.id: rule for rule in rules}
     drafts = []
     for specimen in facts.under_review:
-        spoken = [Spoken(f, by_id[f.rule]) for f in findings if f.specimen == specimen]
+        spoken = _not_said_better([Spoken(f, by_id[f.rule]) for f in findings if f.specimen == specimen])
         spoken.sort(key=lambda s: (s.outcome.rank, s.rule.id))
         if any(s.outcome.raises_card for s in spoken) or specimen in failed:
             drafts.append(_Draft(facts.of(specimen), spoken, unrun=specimen in failed))
@@ -54,6 +59,12 @@ def compose(facts: Facts, findings: Sequence[Finding], rules: Iterable[Rule], fa
         draft.card(also=drafts[MOST_CARDS:] if place == MOST_CARDS - 1 else [])
         for place, draft in enumerate(drafts[:MOST_CARDS])
     ]
+
+
+def _not_said_better(spoken: list[Spoken]) -> list[Spoken]:
+    """Without the findings that yield to another one that is there."""
+    there = {s.name for s in spoken}
+    return [s for s in spoken if not there & set(s.outcome.yields_to)]
 
 
 class _Draft:
@@ -90,7 +101,8 @@ class _Draft:
 
     def _detail(self, also: "list[_Draft]") -> list[str]:
         found = [s.in_words(s.outcome.found) for s in self.spoken]
-        means = [s.in_words(s.outcome.means) for s in self.spoken]
+        there = {s.name for s in self.spoken}
+        means = [s.in_words(s.outcome.means) for s in self.spoken if not there & set(s.outcome.means_yields_to)]
         limits = [s.in_words(s.rule.notes[note]) for s in self.spoken for note in s.finding.notes]
         others = [f"Also under review: {escape(draft.summary(), SUMMARY_LIMIT)}" for draft in also]
         return [
@@ -167,16 +179,23 @@ def _section(title: str, items: list[str]) -> list[str]:
 
 
 def _input_row(result: Result, facts: Facts) -> tuple[str, ...]:
-    when = result.when.printed.replace("T", " ", 1)
     given = result.reference_range
     return (
         escape(terms.analytes()[result.analyte].short) + (" (provisional)" if result.provisional else ""),
         escape(result.printed),
-        escape(result.quantity) if result.quantity != result.printed else "same",
-        escape(when) + (" (issued)" if result.when.issued else ""),
+        escape(result.quantity) if result.quantity != result.printed else "–",
+        escape(_taken(result.when)),
         _age(result.when.days_old(facts.as_of)),
         escape(given.printed, 40) if given and given.printed else "not given",
     )
+
+
+def _taken(when: Moment) -> str:
+    """Date and time in the result's own offset, without seconds."""
+    printed = when.printed
+    if when.instant:
+        printed = f"{when.instant:%Y-%m-%d %H:%M} {'UTC' if printed.endswith('Z') else printed[-6:]}"
+    return printed + (" (issued)" if when.issued else "")
 
 
 def _age(days: int) -> str:

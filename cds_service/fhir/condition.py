@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from cds_service.facts import MissingData, Problem, Reason
 from cds_service.fhir import project
 from cds_service.fhir.bundle import reference_of
-from cds_service.fhir.dates import is_over, onset_of
-from cds_service.fhir.shape import Json, codings
+from cds_service.fhir.dates import is_over, onset_of, read_moment
+from cds_service.fhir.shape import Json, codings, text
 from cds_service.knowledge import terms
 
 
@@ -44,5 +44,6 @@ def _problem(resource: Json, term: terms.ProblemTerm, code: str) -> Problem:
         verification_status=project.status_of(resource.get("verificationStatus")),
         onset=onset_of(resource),
         abated=is_over(resource),
+        abatement=read_moment(text(resource, "abatementDateTime")),
         reference=reference_of(resource),
     )

@@ -70,7 +70,9 @@ class Outcome(_Part):
     """One thing the rule may conclude: its wording, and how it ranks beside what other rules conclude.
 
     ``rank``: the lowest leads the card with its ``summary``; the others add their ``tag`` while there is room.
-    ``raises_card``: whether it makes a card, or only speaks beside another finding.
+    ``raises_card``: whether it makes a card, or only speaks beside another finding. Beside an outcome named in
+    ``yields_to`` ("rule-id/outcome") it is not shown, since that one says it; beside one named in ``means_yields_to``
+    its ``means`` is left out.
     """
 
     rank: int
@@ -81,6 +83,8 @@ class Outcome(_Part):
     found: NotEmpty
     means: str = ""
     cites: tuple[str, ...] = Field(strict=False, default=())
+    yields_to: tuple[str, ...] = Field(strict=False, default=())
+    means_yields_to: tuple[str, ...] = Field(strict=False, default=())
 
     @model_validator(mode="after")
     def _what_raises_a_card_has_a_summary(self) -> "Outcome":

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
+from enum import Enum
 
 from cds_service.facts import Facts, Interval, Moment, Problem, Result
 from cds_service.knowledge.equations import CREATININE_UMOL_PER_MG_DL, ckd_epi_2021_creatinine
@@ -11,6 +12,10 @@ _UNPROVEN = {"unconfirmed", "provisional", "differential"}
 REFUTED = {"refuted", "entered-in-error"}
 _RETURNED_OR_REMISSION = {"recurrence", "relapse", "remission"}
 ADULT_FROM = 18
+#: Service defaults, in days: how long an entry of the problem list can still mean what it says.
+ACUTE_WITHIN_DAYS = 90
+PREGNANCY_DAYS = 294
+POST_PARTUM_DAYS = 42
 
 
 def is_active(problem: Problem) -> bool:
@@ -42,28 +47,53 @@ def myeloma_returned_or_in_remission(facts: Facts) -> bool:
     return by_code or by_status
 
 
-def on_dialysis(facts: Facts) -> bool:
-    """Whether the chart says that the patient is on dialysis; a later kidney transplant overrides it."""
-    dialysis = active(facts, "dialysis")
-    transplants = [p.onset for p in active(facts, "kidney-transplant") if p.onset]
-    starts = [p.onset for p in dialysis if p.onset]
-    transplanted_since = bool(transplants and starts) and max(t.last for t in transplants) > max(s.last for s in starts)
-    return bool(dialysis) and not transplanted_since
+class Dialysis(Enum):
+    """What the chart says about dialysis."""
+
+    NO = "no"
+    YES = "yes"
+    UNCLEAR = "unclear"
 
 
-def dialysis_unclear(facts: Facts) -> bool:
-    """Whether end-stage kidney disease is coded without a word on dialysis or transplant."""
-    return bool(active(facts, "end-stage-kidney-disease")) and not active(facts, "dialysis", "kidney-transplant")
+def dialysis(facts: Facts) -> Dialysis:
+    """Whether the patient is on dialysis; a later kidney transplant overrides the codes for it.
+
+    Unclear: dialysis and transplant of which one has no date, or end-stage kidney disease without a word on either.
+    """
+    codes = [p for p in active(facts, "dialysis") if is_confirmed(p)]
+    transplants = [p for p in active(facts, "kidney-transplant") if is_confirmed(p)]
+    if not codes:
+        ended = active(facts, "end-stage-kidney-disease") and not transplants
+        return Dialysis.UNCLEAR if ended else Dialysis.NO
+    if not transplants:
+        return Dialysis.YES
+    begun, grafted = [p.onset for p in codes], [p.onset for p in transplants]
+    if None in begun or None in grafted:
+        return Dialysis.UNCLEAR
+    return Dialysis.NO if max(t.last for t in grafted if t) > max(d.last for d in begun if d) else Dialysis.YES
 
 
-def acute_kidney_injury(facts: Facts) -> bool:
-    """Whether acute kidney injury is an active problem."""
-    return bool(active(facts, "acute-kidney-injury"))
+def acute_kidney_injury(facts: Facts, when: Moment) -> bool:
+    """Whether acute kidney injury is an active, confirmed problem, begun no more than 90 days from ``when``."""
+    return any(
+        is_confirmed(p) and (p.onset is None or p.onset.days_until(when) <= ACUTE_WITHIN_DAYS)
+        for p in active(facts, "acute-kidney-injury")
+    )
 
 
-def pregnant(facts: Facts) -> bool:
-    """Whether pregnancy is an active problem of a patient who is not recorded as male."""
-    return facts.patient.sex != "male" and bool(active(facts, "pregnancy"))
+def pregnant(facts: Facts, when: Moment) -> bool:
+    """Whether ``when`` lies in a pregnancy or in the six weeks after one, for a patient not recorded as male.
+
+    An entry still active long after any pregnancy would have ended does not count.
+    """
+    if facts.patient.sex == "male":
+        return False
+    lasts = PREGNANCY_DAYS + POST_PARTUM_DAYS
+    current = any(
+        is_confirmed(p) and (p.onset is None or p.onset.days_until(when) <= lasts) for p in active(facts, "pregnancy")
+    )
+    ended = [p.abatement for p in facts.problems_of("pregnancy") if p.abatement and is_confirmed(p)]
+    return current or any(end.days_until(when) <= POST_PARTUM_DAYS for end in ended)
 
 
 def is_child(facts: Facts, when: Moment) -> bool | None:
@@ -84,26 +114,32 @@ class KidneyFunction:
     days_apart: int
 
 
-_REPORTED = ("egfr-2021", "egfr-2021-cystatin", "egfr-cystatin", "egfr-other")
+REPORTED_EGFR = ("egfr-2021", "egfr-2021-cystatin", "egfr-cystatin", "egfr-other")
 
 
 def kidney_function(facts: Facts, when: Moment, within_days: Decimal) -> KidneyFunction | None:
-    """The eGFR nearest to ``when`` and no further off than ``within_days``.
+    """The eGFR nearest in time to ``when`` and no further off than ``within_days``.
 
-    CKD-EPI 2021 from creatinine where age and sex allow (adults only), else the laboratory's own figure.
-    None where there is neither, or where the age is not known to be adult.
+    CKD-EPI 2021 from creatinine (adults only), or the laboratory's own figure where that lies nearer or there is no
+    other. None where there is neither, or where the age is not known to be adult.
     """
     if is_child(facts, when) is not False:
         return None
-    creatinine = facts.nearest(("creatinine",), to=when, within_days=within_days)
-    if creatinine and creatinine.when.days_until(when) <= within_days:
-        egfr = _computed(facts, creatinine)
+    found = []
+    for result in facts.within(("creatinine", *REPORTED_EGFR), when, within_days):
+        computed = result.analyte == "creatinine"
+        egfr = _computed(facts, result) if computed else result.interval
         if egfr:
-            return KidneyFunction(egfr, "CKD-EPI 2021", creatinine, creatinine.when.days_until(when))
-    reported = facts.nearest(_REPORTED, to=when, within_days=within_days)
-    if reported and reported.when.days_until(when) <= within_days:
-        return KidneyFunction(reported.interval, "as reported", reported, reported.when.days_until(when))
-    return None
+            source = "CKD-EPI 2021" if computed else "as reported"
+            found.append(KidneyFunction(egfr, source, result, result.when.days_until(when)))
+    order = ("creatinine", *REPORTED_EGFR)
+    return min(found, key=lambda k: (k.result.when.distance(when), order.index(k.result.analyte)), default=None)
+
+
+def creatinine_is_unsteady(facts: Facts, when: Moment, within_days: Decimal, fold: Decimal) -> bool:
+    """Whether creatinine changed ``fold`` or more among the results within ``within_days`` of ``when``."""
+    values = [r.value for r in facts.within(("creatinine",), when, within_days) if not r.comparator]
+    return len(values) > 1 and max(values) >= min(values) * fold
 
 
 def _computed(facts: Facts, creatinine: Result) -> Interval | None:
@@ -126,8 +162,14 @@ def whole(egfr: Interval, limits: tuple[Decimal, ...]) -> str:
     ends = [end for end in (egfr.low, egfr.high) if end is not None]
     shown = list(dict.fromkeys(_rounded(end, limits) for end in ends))
     if len(ends) == 1:
-        return f"{'from' if egfr.high is None else 'up to'} {shown[0]}"
+        return f"{_open_side(egfr)} {shown[0]}"
     return " to ".join(shown)
+
+
+def _open_side(egfr: Interval) -> str:
+    if egfr.high is None:
+        return "above" if egfr.low_open else "from"
+    return "below" if egfr.high_open else "up to"
 
 
 def _rounded(value: Decimal, limits: tuple[Decimal, ...]) -> str:

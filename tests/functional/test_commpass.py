@@ -90,5 +90,5 @@ def test_failing_kidneys_are_named() -> None:
     for person in failing:
         (card,) = person.decision.cards
         assert "eGFR" in card.summary or person.stage is None
-        assert "Reduced filtration by itself raises serum B2M" in card.detail
+        assert "educed kidney function raises serum B2M" in card.detail or person.stage is None
         assert any(f.rule == "kidney-context" and f.outcome == "reduced" for f in person.decision.findings)

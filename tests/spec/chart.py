@@ -88,12 +88,16 @@ def _patient(given: dict[str, Any]) -> Patient:
     return Patient("p", None if sex == "unknown" else sex, read_moment(born) if born else None)
 
 
+def day(days: int) -> str:
+    return (TAKEN + timedelta(days=days)).date().isoformat()
+
+
 def _problem(entry: Any) -> Problem:
     about = entry if isinstance(entry, dict) else {"key": entry}
     term = next(t for t in terms.problem_terms() if t.key == about["key"])
     onset = None
     if about.get("onset_days", -5) != "unknown":
-        onset = read_moment((TAKEN + timedelta(days=about.get("onset_days", -5))).date().isoformat())
+        onset = read_moment(about.get("onset") or day(about.get("onset_days", -5)))
     return Problem(
         key=term.key,
         label=term.label,
@@ -102,5 +106,6 @@ def _problem(entry: Any) -> Problem:
         clinical_status=about.get("clinical", "active"),
         verification_status=about.get("verification", "confirmed"),
         onset=onset,
-        abated=about.get("abated", False),
+        abated=about.get("abated", False) or "ended_days" in about,
+        abatement=read_moment(day(about["ended_days"])) if "ended_days" in about else None,
     )

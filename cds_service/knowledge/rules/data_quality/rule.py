@@ -44,7 +44,7 @@ def evaluate(facts: Facts, rule: Rule) -> Finding | None:
     if b2m is None:
         return None
     values |= {"label": _label(b2m.analyte), "b2m": b2m.display}
-    doubt = _doubt(b2m)
+    doubt = _doubt(facts, b2m)
     if doubt == "unit_doubt" and b2m.suspicion:
         values |= {"unit": b2m.suspicion.likely_unit, "otherwise": _otherwise(b2m)}
     said = [doubt, *asides] if doubt else list(asides)
@@ -62,13 +62,15 @@ def _label(analyte: str) -> str:
 def _values_of_missing(missing: MissingData) -> dict[str, str]:
     values = {"label": _label(missing.item), "printed": missing.printed[:_PRINTED_LIMIT]}
     if missing.reason is Reason.IMPLAUSIBLE:
-        values["otherwise"] = f" (the size of the number would fit {missing.hint})" if missing.hint else ""
+        values["otherwise"] = f"; the size of the number would fit {missing.hint}" if missing.hint else ""
     return values
 
 
-def _doubt(b2m: Result) -> str | None:
-    if b2m.suspicion:
-        return "unit_doubt" if b2m.suspicion.likely_unit else "very_high"
+def _doubt(facts: Facts, b2m: Result) -> str | None:
+    if b2m.suspicion and b2m.suspicion.likely_unit:
+        return "unit_doubt"
+    if b2m.suspicion and states.dialysis(facts) is states.Dialysis.NO:
+        return "very_high"
     if b2m.provisional:
         return "provisional"
     return None if b2m.specimen in _COVERED else "not_covered"
@@ -76,7 +78,7 @@ def _doubt(b2m: Result) -> str | None:
 
 def _otherwise(b2m: Result) -> str:
     value = b2m.suspicion and b2m.suspicion.value
-    return f" (it would then be {value:f} {b2m.unit})" if value else ""
+    return f"; it would then be {value:f} {b2m.unit}" if value else ""
 
 
 def _asides(facts: Facts, companions: str) -> tuple[str, ...]:

@@ -34,48 +34,76 @@ def evaluate(facts: Facts, rule: Rule) -> Finding | None:
         return None
     reason = "relapse_or_remission" if treated_before else _why_not(facts, rule, b2m, myeloma)
     if reason:
-        return rule.finding("not_staged", facts.specimen, notes=(reason,), inputs=(b2m,))
-    pairing = rule.value("albumin_pairing_days_to")
-    albumin = facts.nearest(("albumin", "albumin-electrophoresis"), b2m.when, pairing)
-    stale = albumin is not None and albumin.when.days_until(b2m.when) > pairing
-    usable = None if stale else albumin
+        return rule.finding(reason, facts.specimen, inputs=(b2m,))
+    albumins, stale = _albumins(facts, rule, b2m)
     if b2m.suspicion and b2m.suspicion.value is not None:
-        return _doubtful(facts, rule, b2m, usable, b2m.suspicion.likely_unit, b2m.suspicion.value)
-    stages = possible_stages(b2m.interval, usable.interval if usable else None, rule)
-    notes = _notes_on_albumin(rule, b2m, usable, stale=stale, stages=stages)
-    notes += _notes_on_diagnosis(facts, myeloma) + _notes_on_kidney(facts, rule, b2m)
-    return _staged(facts, rule, b2m, usable, stages, notes)
+        return _doubtful(facts, rule, b2m, albumins, b2m.suspicion.likely_unit, b2m.suspicion.value)
+    stages = _stages(b2m.interval, albumins, rule)
+    notes = _notes_on_albumin(rule, b2m, albumins, stale=stale, stages=stages)
+    notes += _notes_on_b2m(rule, b2m, albumins, stages)
+    notes += _notes_on_diagnosis(facts, rule, b2m, myeloma) + _notes_on_patient(facts, rule, b2m)
+    return _staged(facts, rule, b2m, albumins, stages, notes)
 
 
 def _why_not(facts: Facts, rule: Rule, b2m: Result, myeloma: tuple[Problem, ...]) -> str | None:
-    onsets = [p.onset for p in myeloma if p.onset]
-    if not any(states.is_confirmed(p) for p in myeloma):
-        return "unconfirmed"
-    if states.is_child(facts, b2m.when):
-        return "child"
-    if states.on_dialysis(facts):
-        return "dialysis"
-    if states.active(facts, "smouldering-myeloma"):
-        return "smouldering"
-    if onsets and min((b2m.when.first - onset.last).days for onset in onsets) > rule.value("diagnosis_days_to"):
-        return "not_new"
-    if b2m.provisional:
-        return "provisional"
-    return "high_value" if b2m.suspicion and b2m.suspicion.value is None and b2m.suspicion.likely_unit else None
+    found = {
+        "unconfirmed": not any(states.is_confirmed(p) for p in myeloma),
+        "child": states.is_child(facts, b2m.when) is True,
+        "dialysis": states.dialysis(facts) is states.Dialysis.YES,
+        "transplanted": bool(states.active(facts, "stem-cell-transplant")),
+        "smouldering": bool(states.active(facts, "smouldering-myeloma")),
+        "not_new": _days_from_diagnosis(facts, b2m, at_least=True) > rule.value("diagnosis_days_to"),
+        "provisional": b2m.provisional,
+        "high_value": bool(b2m.suspicion and b2m.suspicion.value is None and b2m.suspicion.likely_unit),
+    }
+    return next((reason for reason, holds in found.items() if holds), None)
 
 
-def _doubtful(facts: Facts, rule: Rule, b2m: Result, albumin: Result | None, unit: str, otherwise: Decimal) -> Finding:
-    beside = albumin.interval if albumin else None
+def _days_from_diagnosis(facts: Facts, b2m: Result, *, at_least: bool) -> int:
+    """Days between the B2M and the oldest recorded onset of myeloma: the fewest or the most that its text allows."""
+    onsets = [p.onset for p in facts.problems_of("myeloma") if p.onset and p.verification_status not in states.REFUTED]
+    if not onsets:
+        return 0
+    oldest = min(onsets, key=lambda onset: onset.first)
+    apart = [abs((b2m.when.first - day).days) for day in (oldest.first, oldest.last)]
+    within = oldest.first <= b2m.when.first <= oldest.last
+    return (0 if within else min(apart)) if at_least else max(apart)
+
+
+def _albumins(facts: Facts, rule: Rule, b2m: Result) -> tuple[tuple[Result, ...], bool]:
+    """The albumin results of the day nearest to the B2M, and whether there are only ones too far off."""
+    pairing = rule.value("albumin_pairing_days_to")
+    nearest = facts.nearest(("albumin", "albumin-electrophoresis"), b2m.when, pairing)
+    if nearest is None or nearest.when.days_until(b2m.when) > pairing:
+        return (), nearest is not None
+    same_day = [r for r in facts.within((nearest.analyte,), b2m.when, pairing) if r.when.last == nearest.when.last]
+    return tuple(same_day), False
+
+
+def _stages(b2m: Interval, albumins: tuple[Result, ...], rule: Rule) -> frozenset[int]:
+    """The stages that remain possible: all that any one of the albumin results allows."""
+    if not albumins:
+        return possible_stages(b2m, None, rule)
+    return frozenset().union(*(possible_stages(b2m, albumin.interval, rule) for albumin in albumins))
+
+
+def _doubtful(
+    facts: Facts, rule: Rule, b2m: Result, albumins: tuple[Result, ...], unit: str, otherwise: Decimal
+) -> Finding:
     values = {
         "filed": b2m.quantity,
-        "as_filed": _names(possible_stages(b2m.interval, beside, rule)),
-        "otherwise": _names(possible_stages(Interval.exactly(otherwise), beside, rule)),
+        "as_filed": _names(_stages(b2m.interval, albumins, rule)),
+        "otherwise": _names(_stages(Interval.exactly(otherwise), albumins, rule)),
         "unit": unit,
         "value": f"{otherwise:f} {b2m.unit}",
     }
-    inputs = (b2m, albumin) if albumin else (b2m,)
     return rule.finding(
-        "unit_doubt", facts.specimen, values=values, notes=("treatment_unknown",), inputs=inputs, thresholds=_LIMITS
+        "unit_doubt",
+        facts.specimen,
+        values=values,
+        notes=("treatment_unknown",),
+        inputs=(b2m, *albumins),
+        thresholds=_LIMITS,
     )
 
 
@@ -83,23 +111,33 @@ _LIMITS = ("b2m_stage_1_below", "b2m_stage_3_from", "albumin_stage_1_from")
 
 
 def _staged(
-    facts: Facts, rule: Rule, b2m: Result, albumin: Result | None, stages: frozenset[int], notes: tuple[str, ...]
+    facts: Facts,
+    rule: Rule,
+    b2m: Result,
+    albumins: tuple[Result, ...],
+    stages: frozenset[int],
+    notes: tuple[str, ...],
 ) -> Finding:
     only = next(iter(stages)) if len(stages) == 1 else None
-    shown = albumin if only != 3 else None
-    values = {"b2m": b2m.display, "stages": _names(stages), "albumin": f", albumin {shown.quantity}" if shown else ""}
-    if only == 1 and shown:
-        values["albumin"] = shown.quantity
     near = [facts.nearest((key,), b2m.when, rule.value("context_days_to")) for key in _CONTEXT]
     context = tuple(r for r in near if r and r.when.days_until(b2m.when) <= rule.value("context_days_to"))
+    albumin = _shown(albumins[0], rule.placeholders["albumin"] - len(_BESIDE)) if albumins else ""
+    beside = f"{_BESIDE}{albumin}" if albumin else ""
     return rule.finding(
         f"stage_{only}" if only else "several",
         facts.specimen,
-        values=values,
+        values={"b2m": b2m.display, "stages": _names(stages), "albumin": albumin if only == 1 else beside},
         notes=("treatment_unknown", *notes),
-        inputs=(b2m, *((albumin,) if albumin else ()), *context),
+        inputs=(b2m, *albumins, *context),
         thresholds=_LIMITS,
     )
+
+
+_BESIDE = ", albumin "
+
+
+def _shown(result: Result, longest: int) -> str:
+    return result.display if len(result.display) <= longest else result.quantity
 
 
 def _names(stages: frozenset[int]) -> str:
@@ -108,44 +146,57 @@ def _names(stages: frozenset[int]) -> str:
 
 
 def _notes_on_albumin(
-    rule: Rule, b2m: Result, albumin: Result | None, *, stale: bool, stages: frozenset[int]
+    rule: Rule, b2m: Result, albumins: tuple[Result, ...], *, stale: bool, stages: frozenset[int]
 ) -> tuple[str, ...]:
-    notes = []
-    decisive = b2m.interval.is_below(rule.value("b2m_stage_1_below")) is False
-    if decisive and len(stages) == 1 and albumin is None:
-        notes.append("albumin_not_needed")
-    if albumin is None and not decisive:
-        notes.append("albumin_stale" if stale else "albumin_missing")
-    if albumin and not decisive and albumin.interval.is_below(rule.value("albumin_stage_1_from")) is None:
-        notes.append("albumin_unclear")
-    if albumin and albumin.loinc in _METHODS_THAT_MATTER and not decisive:
-        near = rule.value("albumin_method_from") <= albumin.value <= rule.value("albumin_method_to")
-        notes += ["albumin_method"] * near
-    limits = [rule.value("b2m_stage_1_below"), rule.value("b2m_stage_3_from")]
+    if b2m.interval.is_below(rule.value("b2m_stage_1_below")) is False:
+        return ("albumin_not_needed",) if stages == {2} and not albumins else ()
+    if not albumins:
+        return ("albumin_stale" if stale else "albumin_missing",)
+    limit = rule.value("albumin_stage_1_from")
+    sides = {albumin.interval.is_below(limit) for albumin in albumins}
+    near = any(
+        rule.value("albumin_method_from") <= albumin.value <= rule.value("albumin_method_to")
+        for albumin in albumins
+        if albumin.loinc in _METHODS_THAT_MATTER
+    )
+    return (*(("albumin_unclear",) if None in sides or len(sides) > 1 else ()), *(("albumin_method",) if near else ()))
+
+
+def _notes_on_b2m(rule: Rule, b2m: Result, albumins: tuple[Result, ...], stages: frozenset[int]) -> tuple[str, ...]:
+    limits = (rule.value("b2m_stage_1_below"), rule.value("b2m_stage_3_from"))
     if any(b2m.interval.is_below(limit) is None for limit in limits):
-        notes.append("b2m_unclear")
-    elif any(_is_near(b2m.value, limit, rule.value("near_percent_to")) for limit in limits):
-        notes.append("near_limit")
-    return tuple(notes)
+        return ("b2m_unclear",)
+    share = rule.value("near_percent_to") / 100
+    near = [limit for limit in limits if abs(b2m.value - limit) <= limit * share]
+    around = [Interval(limit * (1 - share), limit * (1 + share)) for limit in near]
+    matters = any(_stages(either_side, albumins, rule) != stages for either_side in around)
+    return ("near_limit",) if matters and not b2m.comparator else ()
 
 
-def _is_near(value: Decimal, limit: Decimal, percent: Decimal) -> bool:
-    return abs(value - limit) * 100 <= limit * percent
-
-
-def _notes_on_diagnosis(facts: Facts, myeloma: tuple[Problem, ...]) -> tuple[str, ...]:
+def _notes_on_diagnosis(facts: Facts, rule: Rule, b2m: Result, myeloma: tuple[Problem, ...]) -> tuple[str, ...]:
+    undated = not any(p.onset for p in myeloma)
+    vague = _days_from_diagnosis(facts, b2m, at_least=False) > rule.value("diagnosis_days_to")
     asked = {
-        "confirm_active": any(p.code.startswith("C90.0") for p in myeloma),
+        "confirm_active": any(code.startswith("C90.0") for p in myeloma for code in p.code.split()),
         "mgus_too": bool(states.active(facts, "mgus-or-smouldering")),
-        "onset_unknown": not any(p.onset for p in myeloma),
+        "onset_unknown": undated or vague,
         "status_unstated": any(not (p.clinical_status and p.verification_status) for p in myeloma),
     }
     return tuple(note for note, holds in asked.items() if holds)
 
 
-def _notes_on_kidney(facts: Facts, rule: Rule, b2m: Result) -> tuple[str, ...]:
-    if states.acute_kidney_injury(facts):
-        return ("acute_kidney_injury",)
-    kidney = states.kidney_function(facts, b2m.when, rule.value("kidney_pairing_days_to"))
+def _notes_on_patient(facts: Facts, rule: Rule, b2m: Result) -> tuple[str, ...]:
+    window = rule.value("kidney_pairing_days_to")
+    kidney = states.kidney_function(facts, b2m.when, window)
+    acute = states.acute_kidney_injury(facts, b2m.when)
+    unsteady = states.creatinine_is_unsteady(facts, b2m.when, window, rule.value("unsteady_fold_from"))
     reduced = kidney is not None and kidney.egfr.is_below(rule.value("reduced_egfr_below")) is not False
-    return ("kidney",) if reduced else ()
+    asked = {
+        "acute_kidney_injury": acute,
+        "unsteady": unsteady and not acute,
+        "kidney": reduced and not acute and not unsteady,
+        "dialysis_unclear": states.dialysis(facts) is states.Dialysis.UNCLEAR,
+        "pregnancy": states.pregnant(facts, b2m.when),
+        "age_unknown": states.is_child(facts, b2m.when) is None,
+    }
+    return tuple(note for note, holds in asked.items() if holds)

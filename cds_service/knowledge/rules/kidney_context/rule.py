@@ -15,13 +15,15 @@ def evaluate(facts: Facts, rule: Rule) -> Finding | None:
     b2m = facts.b2m
     if b2m is None:
         return None
-    state = _state_without_egfr(facts, b2m)
+    window = rule.value("pairing_days_to")
+    beside = facts.within(("creatinine", *states.REPORTED_EGFR), b2m.when, window)
+    state = _state_without_egfr(facts, rule, b2m)
     if state:
-        return rule.finding(state, facts.specimen, inputs=(b2m,))
-    kidney = states.kidney_function(facts, b2m.when, rule.value("pairing_days_to"))
-    unclear = ("dialysis_unclear",) if states.dialysis_unclear(facts) else ()
+        creatinine = tuple(r for r in beside if r.analyte == "creatinine")
+        return rule.finding(state, facts.specimen, inputs=(b2m, *creatinine[:_MOST_SHOWN]))
+    kidney = states.kidney_function(facts, b2m.when, window)
     if kidney is None:
-        return rule.finding("unknown", facts.specimen, notes=unclear, inputs=(b2m,), thresholds=("pairing_days_to",))
+        return rule.finding("unknown", facts.specimen, inputs=(b2m, *beside), thresholds=("pairing_days_to",))
     limits = tuple(rule.value(name) for name in _CATEGORY_LIMITS)
     below = kidney.egfr.is_below(rule.value("reduced_below"))
     return rule.finding(
@@ -33,20 +35,27 @@ def evaluate(facts: Facts, rule: Rule) -> Finding | None:
             "source": kidney.source,
             "apart": _apart(kidney.days_apart),
         },
-        notes=unclear + _notes(facts, kidney),
-        inputs=(b2m, kidney.result),
-        thresholds=("reduced_below", "pairing_days_to"),
+        notes=_notes(facts, kidney, beside, reduced=below is not False),
+        inputs=(b2m, kidney.result, *beside[:_MOST_SHOWN]),
+        thresholds=("reduced_below",),
     )
 
 
-def _state_without_egfr(facts: Facts, b2m: Result) -> str | None:
-    if states.on_dialysis(facts):
-        return "dialysis"
-    if states.acute_kidney_injury(facts):
-        return "acute_kidney_injury"
-    if states.pregnant(facts):
-        return "pregnancy"
-    return "not_adult" if states.is_child(facts, b2m.when) is not False else None
+_MOST_SHOWN = 3
+
+
+def _state_without_egfr(facts: Facts, rule: Rule, b2m: Result) -> str | None:
+    found = {
+        "dialysis": states.dialysis(facts) is states.Dialysis.YES,
+        "dialysis_unclear": states.dialysis(facts) is states.Dialysis.UNCLEAR,
+        "acute_kidney_injury": states.acute_kidney_injury(facts, b2m.when),
+        "unsteady": states.creatinine_is_unsteady(
+            facts, b2m.when, rule.value("pairing_days_to"), rule.value("unsteady_fold_from")
+        ),
+        "pregnancy": states.pregnant(facts, b2m.when),
+        "not_adult": states.is_child(facts, b2m.when) is not False,
+    }
+    return next((state for state, holds in found.items() if holds), None)
 
 
 def _category(egfr: Interval, limits: tuple[Decimal, ...]) -> str:
@@ -63,12 +72,14 @@ def _apart(days: int) -> str:
     return "same day" if days == 0 else f"{days} day{'s' if days > 1 else ''} apart"
 
 
-def _notes(facts: Facts, kidney: states.KidneyFunction) -> tuple[str, ...]:
-    notes = ["category_unrounded"]
-    if kidney.result.analyte == "creatinine" and facts.patient.sex not in ("female", "male"):
-        notes.append("sex_unknown")
-    if kidney.result.analyte == "egfr-other":
-        notes.append("older_formula")
-    if kidney.result.analyte == "creatinine" and any(r.analyte.startswith("egfr") for r in facts.results):
-        notes.append("both_differ")
-    return tuple(notes)
+def _notes(
+    facts: Facts, kidney: states.KidneyFunction, beside: tuple[Result, ...], *, reduced: bool
+) -> tuple[str, ...]:
+    analytes = {result.analyte for result in beside}
+    asked = {
+        "category_alone": reduced,
+        "sex_unknown": kidney.result.analyte == "creatinine" and facts.patient.sex not in ("female", "male"),
+        "older_formula": kidney.result.analyte == "egfr-other",
+        "both_shown": "creatinine" in analytes and len(analytes) > 1,
+    }
+    return tuple(note for note, holds in asked.items() if holds)

@@ -15,9 +15,10 @@ def evaluate(facts: Facts, rule: Rule) -> Finding | None:
     if b2m is None or b2m.provisional or (b2m.suspicion and b2m.suspicion.likely_unit):
         return None
     inputs, values = (b2m,), {"b2m": b2m.display}
-    if states.on_dialysis(facts):
-        return rule.finding("dialysis", facts.specimen, values=values, inputs=inputs)
-    if states.pregnant(facts):
+    if (dialysis := states.dialysis(facts)) is not states.Dialysis.NO:
+        outcome = "dialysis" if dialysis is states.Dialysis.YES else "dialysis_unclear"
+        return rule.finding(outcome, facts.specimen, values=values, inputs=inputs)
+    if states.pregnant(facts, b2m.when):
         return rule.finding("pregnancy", facts.specimen, values=values, inputs=inputs)
     if b2m.reference_range and b2m.reference_range.high is not None:
         return _compared(facts, rule, b2m, b2m.reference_range.high, "laboratory")
@@ -47,7 +48,7 @@ def _compared(facts: Facts, rule: Rule, b2m: Result, limit: Decimal, origin: str
         outcome,
         facts.specimen,
         values=values,
-        notes=_notes(facts, rule, b2m) if threshold else (),
+        notes=_notes(facts, rule, b2m) if threshold else ("child",) if states.is_child(facts, b2m.when) else (),
         inputs=(b2m,),
         thresholds=(threshold,) if threshold else (),
     )
@@ -62,7 +63,9 @@ def _notes(facts: Facts, rule: Rule, b2m: Result) -> tuple[str, ...]:
 def _causes_in_chart(facts: Facts) -> str:
     if "conditions" in facts.unknown:
         return "The problem list was not available in full."
-    present = [p for p in facts.problems if states.is_active(p) and p.family in _RAISING_FAMILIES]
+    present = [
+        p for p in facts.problems if states.is_active(p) and states.is_confirmed(p) and p.family in _RAISING_FAMILIES
+    ]
     labels = list(dict.fromkeys(p.label for p in present))
     if not labels:
         return "The problem list holds no diagnosis that this service knows to raise it."
