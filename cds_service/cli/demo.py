@@ -28,6 +28,7 @@ from cds_service.replay.calls import (
 )
 from cds_service.replay.dates import moved
 
+_sleep = time.sleep
 _HOST = "127.0.0.1"
 _START_SECONDS = 20.0
 _SERVICE = "b2m-result-review"
@@ -49,7 +50,7 @@ def demo(once: bool, port: int) -> None:
             console.print("The service stays up. [bold]Ctrl-C[/bold] stops it.")
             with contextlib.suppress(KeyboardInterrupt):
                 while True:
-                    time.sleep(3600)
+                    _sleep(3600)
 
 
 def _free_port(wanted: int) -> int:

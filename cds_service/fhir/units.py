@@ -11,7 +11,7 @@ from cds_service.knowledge.terms import DIMENSION_OF_PROPERTY, UCUM, Analyte, Lo
 
 _INVISIBLE = dict.fromkeys(map(ord, "\u200b\u200c\u200d\u2060\ufeff\u00ad"))
 _SAME_LOOK = str.maketrans({"\u00b5": "u", "\u03bc": "u", "\u00a0": " ", "\u202f": " ", "\u2009": " "})
-_NUMBER = re.compile(r"[+-]?\d+(\.\d+)?([eE][+-]?\d{1,3})?")
+_NUMBER = re.compile(r"[+-]?\d+(\.\d+)?([eE][+-]?\d{1,3})?", re.ASCII)
 _MOST_DIGITS = 18
 COMPARATORS = {"", "<", "<=", ">", ">="}
 

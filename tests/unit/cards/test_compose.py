@@ -1,0 +1,144 @@
+"""Findings to cards: what leads, what is added, what is left out."""
+
+from typing import Any
+
+import pytest
+
+from cds_service.cards.compose import EXTENSION, compose
+from cds_service.decide import evaluate
+from cds_service.facts import Facts, Moment
+from cds_service.fhir.dates import read_moment
+from cds_service.knowledge.model import Finding, load
+from cds_service.models import Card
+from tests.spec.chart import AS_OF, facts_of
+
+RULES = load()
+
+
+def cards(given: dict[str, Any], failed: tuple[str, ...] = ()) -> list[Card]:
+    facts = facts_of(given)
+    return compose(facts, evaluate(facts, RULES)[0], RULES, failed)
+
+
+def card(given: dict[str, Any]) -> Card:
+    (found,) = cards(given)
+    return found
+
+
+def test_the_lowest_rank_leads_and_the_others_add_their_tags() -> None:
+    found = card({"b2m": "6 mg/L", "creatinine": "1.0 mg/dL", "problems": ["myeloma"]})
+    assert found.summary.startswith("ISS stage III")
+    assert found.summary.endswith("; eGFR 64 mL/min/1.73 m2")
+
+
+def test_a_tag_that_does_not_fit_is_left_out() -> None:
+    given = {"b2m": "0.3 mg/L", "creatinine": "4.0 mg/dL", "problems": ["myeloma"]}
+    found = card(given)
+    assert len(found.summary) < 140
+    assert "eGFR" not in found.summary
+    assert "eGFR" in found.detail
+
+
+def test_nothing_that_raises_a_card_is_no_card() -> None:
+    assert cards({"b2m": "2.0 mg/L", "creatinine": "3.0 mg/dL"}) == []
+
+
+def test_a_failed_rule_is_said() -> None:
+    (found,) = cards({"b2m": "4 mg/L", "creatinine": "1.0 mg/dL"}, failed=("serum",))
+    assert "One check could not be run" in found.detail
+    assert found.indicator == "warning"
+
+
+def test_a_failed_rule_alone_is_never_an_empty_list() -> None:
+    (found,) = compose(facts_of({"b2m": "2 mg/L"}), [], RULES, ["serum"])
+    assert found.summary == "B2M in serum: one check could not be run; this review is incomplete"
+    assert found.source.url == "https://loinc.org/1952-1"
+    assert found.extension == {EXTENSION: {"observations": ["Observation/b2m"]}}
+
+
+def test_what_another_finding_says_better_is_left_out() -> None:
+    found = card({"b2m": "0.3 mg/L", "problems": ["myeloma"]})
+    assert [rule["id"] for rule in found.extension[EXTENSION]["rules"]] == ["iss-stage", "kidney-context"]
+
+
+def test_limits_are_shown_in_the_laboratorys_unit_too() -> None:
+    found = card({"b2m": "600 ug/dL", "albumin": "4.0 g/dL", "problems": ["myeloma"]})
+    assert "serum B2M of stage III: from 5.5 mg/L (550 ug/dL)" in found.detail
+    assert "serum albumin of stage I: from 35 g/L (3.5 g/dL)" in found.detail
+
+
+def test_limits_in_moles_are_short() -> None:
+    found = card({"b2m": "600 nmol/L", "problems": ["myeloma"]})
+    assert "from 5.5 mg/L (466.1 nmol/L)" in found.detail
+
+
+def test_a_service_default_is_called_one() -> None:
+    assert "above 2.70 mg/L (service default)" in card({"b2m": "4 mg/L"}).detail
+
+
+def test_earlier_results_stand_in_the_table_and_later_ones_do_not() -> None:
+    earlier = {f"b2m@{day}": {"is": "3 mg/L", "days": -day} for day in (30, 60, 90, 120)}
+    found = card({"b2m": "4 mg/L", **earlier, "b2m@later": {"is": "5 mg/L", "days": 0.5}})
+    rows = [line for line in found.detail.split("\n") if line.startswith("| serum B2M")]
+    assert len(rows) == 4
+    assert "5 mg/L" not in "".join(rows)
+
+
+def test_a_provisional_result_is_marked() -> None:
+    assert "| serum B2M (provisional) |" in card({"b2m": {"is": "4 mg/L", "provisional": True}}).detail
+
+
+@pytest.mark.parametrize(
+    ("days", "age"),
+    [(0, "1 day"), (1, "today"), (-1, "2 days"), (-58, "59 days"), (-59, "2 months"), (-800, "2 years")],
+)
+def test_the_age_of_a_result_is_shown(days: int, age: str) -> None:
+    rows = [line for line in card({"b2m": {"is": "4 mg/L", "days": days}}).detail.split("\n") if "serum B2M" in line]
+    assert any(f"| {age} |" in row for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("printed", "issued", "shown"),
+    [
+        ("2026-03-02T08:10:33Z", False, "2026-03-02 08:10 UTC"),
+        ("2026-03-02T08:10:33+05:30", False, "2026-03-02 08:10 +05:30"),
+        ("2026-03-02", True, "2026-03-02 (issued)"),
+    ],
+)
+def test_when_a_sample_was_taken_is_shown_in_its_own_offset(printed: str, issued: bool, shown: str) -> None:
+    from dataclasses import replace
+
+    facts = facts_of({"b2m": "4 mg/L"})
+    when = read_moment(printed, issued=issued)
+    assert isinstance(when, Moment)
+    moved = replace(facts.results[0], when=when)
+    facts = replace(facts, results=(moved,), under_review={"serum": moved})
+    (found,) = compose(facts, evaluate(facts, RULES)[0], RULES)
+    assert f"| {shown} |" in found.detail
+
+
+def test_at_most_two_cards_and_warnings_first() -> None:
+    base = facts_of({"b2m": "4 mg/L"})
+    urine = facts_of({"specimen": "urine", "b2m": "0.9 mg/L", "urine-ph": "7 [pH]"})
+    csf = facts_of({"specimen": "CSF", "b2m": "12 mg/L"})
+    reviewed = base.under_review | urine.under_review | csf.under_review
+    facts = Facts(AS_OF, base.patient, reviewed, base.results + urine.results + csf.results)
+    found = compose(facts, evaluate(facts, RULES)[0], RULES)
+    assert [c.summary.split(" ", 1)[0] for c in found] == ["CSF", "Serum"]
+    assert [c.indicator for c in found] == ["warning", "info"]
+    assert "Also under review: Urine B2M" in found[1].detail
+
+
+def test_an_unreadable_result_is_named_by_its_code_and_reference() -> None:
+    found = card({"missing": [{"item": "b2m", "reason": "no-unit", "printed": "4.2"}]})
+    assert found.source.topic.code == "1952-1"
+    assert "As printed" not in found.detail
+
+
+def test_every_card_has_a_uuid_of_its_own() -> None:
+    assert card({"b2m": "4 mg/L"}).uuid != card({"b2m": "4 mg/L"}).uuid
+
+
+def test_findings_of_other_specimens_are_not_mixed_in() -> None:
+    finding = Finding("serum-level", "1.0.0", "urine", "no_range", values={"b2m": "x"})
+    assert compose(facts_of({"b2m": "2 mg/L"}), [finding], RULES) == []
