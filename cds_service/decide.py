@@ -79,7 +79,7 @@ def evaluate(facts: Facts, rules: Sequence[Rule]) -> tuple[tuple[Finding, ...], 
         else:
             findings += [finding] if finding else []
     if runs and len(failures) == len(runs):
-        raise NothingDecided("No rule could be run.")
+        raise NothingDecided(failures)
     return tuple(findings), tuple(failures)
 
 

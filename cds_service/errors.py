@@ -16,6 +16,8 @@ Missing or unreadable clinical data is not an error: it is ``facts.MissingData``
 Only ``hooks`` turns these into HTTP, only ``cli`` into exit codes. No message holds patient data.
 """
 
+from collections.abc import Sequence
+
 
 class CdsServiceError(Exception):
     """The base of all errors raised by this package."""
@@ -70,4 +72,11 @@ class DataUnavailable(CallError):
 
 
 class NothingDecided(CallError):
-    """Every rule failed: an empty list of cards would read as "nothing to say"."""
+    """Every rule failed: an empty list of cards would read as "nothing to say".
+
+    ``failures`` says of each which rule, on which specimen, and the kind of error.
+    """
+
+    def __init__(self, failures: Sequence[object]) -> None:
+        super().__init__("No rule could be run.")
+        self.failures = tuple(failures)

@@ -6,12 +6,20 @@ printed beside them. What is missing or cannot be read is a ``MissingData``, nev
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from enum import StrEnum
 
 #: The longest text of a result in a card's summary, in characters.
 DISPLAY_LIMIT = 40
+_LEGIBLE_DIGITS = 7
+
+
+def legible(number: Decimal) -> str:
+    """A number for reading, never for comparing: as it is, or to seven significant digits where it has more."""
+    if len(number.as_tuple().digits) > _LEGIBLE_DIGITS:
+        number = number.quantize(Decimal((0, (1,), number.adjusted() - _LEGIBLE_DIGITS + 1))).normalize()
+    return f"{number:f}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +86,12 @@ class Moment:
         return self.last - self.first <= timedelta(days=2)
 
     def days_until(self, other: "Moment") -> int:
-        """Calendar days between this and ``other``, each in its own offset: the most that the two texts allow."""
+        """Calendar days between this and ``other``: the most that the two texts allow.
+
+        Two instants are compared in this one's offset, so that one instant in two offsets is no day apart.
+        """
+        if self.instant and other.instant:
+            return abs((other.instant.astimezone(self.instant.tzinfo).date() - self.last).days)
         return max(abs((other.last - self.first).days), abs((self.last - other.first).days))
 
     def days_old(self, as_of: datetime) -> int:
@@ -98,16 +111,15 @@ class Moment:
         furthest_east = timedelta(hours=14)
         return self.first > (as_of.astimezone(UTC) + furthest_east).date()
 
-    def sort_key(self) -> tuple[date, datetime]:
-        """Orders moments by day (in their own offset), then by instant where there is one."""
-        return self.last, self.instant or datetime.min.replace(tzinfo=UTC)
+    def sort_key(self) -> datetime:
+        """Orders moments in time; one without a time of day stands for noon of its last day, UTC."""
+        return self.instant or datetime.combine(self.last, time(12), UTC)
 
 
 class Reason(StrEnum):
     """Why a datum counts as missing."""
 
     NOT_GIVEN = "not-given"
-    NONE_FOUND = "none-found"
     INCOMPLETE = "incomplete"
     UNAVAILABLE = "unavailable"
     INVALID = "invalid-resource"
@@ -126,7 +138,7 @@ class Reason(StrEnum):
     NO_DATE = "no-date"
     FUTURE = "future-date"
     CONFLICT = "conflicting-results"
-    STALE = "stale"
+    CODE_CONFLICT = "code-conflict"
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +169,7 @@ class ReferenceRange:
 
 @dataclass(frozen=True, slots=True)
 class PrintedUnit:
-    """The unit as the laboratory printed it, and how many canonical units one of it is."""
+    """The unit as printed (its UCUM code where the text is not one we know), and its worth in canonical units."""
 
     text: str
     factor: Decimal
@@ -166,7 +178,10 @@ class PrintedUnit:
 
 @dataclass(frozen=True, slots=True)
 class Suspicion:
-    """A value that more likely stands for another unit. ``value``: what it would then be, in the canonical unit."""
+    """A value that more likely stands for another unit. ``value``: what it would then be, in the canonical unit.
+
+    ``likely_unit`` is "" where the value is only unusual.
+    """
 
     likely_unit: str
     value: Decimal | None
@@ -178,6 +193,7 @@ class Result:
 
     ``value`` is the central number and ``shown`` how it is read; ``interval`` is what may be concluded from, wider than
     ``value`` for a comparator ("<3.5") or a conversion from moles. All are in ``unit``, the analyte's canonical unit.
+    ``printed`` is the text from the chart (escape it), ``filed`` the same in units and digits that are safe to show.
     """
 
     analyte: str
@@ -188,13 +204,13 @@ class Result:
     unit: str
     comparator: str
     printed: str
+    filed: str
     printed_unit: PrintedUnit
     when: Moment
     loinc: str
     reference: str
     provisional: bool = False
     reference_range: ReferenceRange | None = None
-    performer: str = ""
     suspicion: Suspicion | None = None
 
     @property
@@ -204,10 +220,10 @@ class Result:
 
     @property
     def display(self) -> str:
-        """The result as printed, with the canonical quantity behind it where that reads differently."""
-        if self.printed == self.quantity:
+        """The result as filed, with the canonical quantity behind it where that reads differently."""
+        if self.filed == self.quantity:
             return self.quantity
-        both = f"{self.printed} ({self.quantity})"
+        both = f"{self.filed} ({self.quantity})"
         return both if len(both) <= DISPLAY_LIMIT else self.quantity
 
 

@@ -72,14 +72,6 @@ class Source(_Outgoing):
     topic: Coding
 
 
-class Link(_Outgoing):
-    """A link shown with a card."""
-
-    label: Text
-    url: Text
-    type: Literal["absolute"] = "absolute"
-
-
 class Card(_Outgoing):
     """One card. ``detail`` is GitHub-flavoured Markdown in which every text from the chart is escaped."""
 
@@ -88,7 +80,6 @@ class Card(_Outgoing):
     detail: Text
     indicator: Literal["info", "warning"]
     source: Source
-    links: tuple[Link, ...] | None = None
     extension: dict[str, Any]
 
 

@@ -1,11 +1,15 @@
 """What a prefetch key or a Bundle holds: its resources, and whether they are all there are."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from cds_service.facts import Reason
 from cds_service.fhir.dates import read_moment
 from cds_service.fhir.shape import Json, element, objects, text
+
+#: A FHIR id; of a contained resource, its container's, a hash and its own.
+_ID = re.compile(r"[A-Za-z0-9\-.]{1,64}(#[A-Za-z0-9\-.]{1,64})?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +27,8 @@ def open_group(value: object, page_size: int | None = None) -> Group:
     """Opens the value of a prefetch key.
 
     ``null`` is "known: nothing". A Bundle is incomplete where it has a next link, says it holds fewer than there are,
-    is as long as ``page_size``, or holds an OperationOutcome. Anything that is no FHIR resource could not be had.
+    is as long as ``page_size``, holds an OperationOutcome, or has an entry that cannot be read. What is no FHIR
+    resource could not be had.
     """
     if value is None:
         return Group()
@@ -31,25 +36,33 @@ def open_group(value: object, page_size: int | None = None) -> Group:
     if not isinstance(value, dict) or not kind or kind == "OperationOutcome":
         return Group(lacking=Reason.UNAVAILABLE)
     if kind != "Bundle":
-        return Group((value,))
+        return Group(tuple(with_contained(value)))
     found = tuple(resources_of(value))
     useful = tuple(r for r in found if r.get("resourceType") != "OperationOutcome")
     if not useful and len(found) > 0:
         return Group(lacking=Reason.UNAVAILABLE)
-    return Group(useful, Reason.INCOMPLETE if _is_incomplete(value, found, page_size) else None)
+    return Group(useful, Reason.INCOMPLETE if _is_incomplete(value, page_size) else None)
 
 
-def _is_incomplete(bundle: Json, found: tuple[Json, ...], page_size: int | None) -> bool:
-    matches = [
-        entry for entry in objects(bundle, "entry") if text(entry, "search", "mode") not in ("include", "outcome")
-    ]
+def _is_incomplete(bundle: Json, page_size: int | None) -> bool:
+    entries = bundle.get("entry")
+    if not isinstance(entries, list):
+        return entries is not None
+    matches = [entry for entry in entries if text(entry, "search", "mode") not in ("include", "outcome")]
     total = bundle.get("total")
     return (
         any(text(link, "relation") == "next" for link in objects(bundle, "link"))
-        or any(r.get("resourceType") == "OperationOutcome" for r in found)
+        or any(_is_unread(entry) for entry in entries)
         or (isinstance(total, int) and total > len(matches))
         or (page_size is not None and len(matches) >= page_size)
     )
+
+
+def _is_unread(entry: object) -> bool:
+    """Whether an entry tells of something that was not had, or holds nothing that can be read."""
+    resource = element(entry, "resource")
+    kind = text(resource, "resourceType")
+    return kind in ("", "OperationOutcome") or (kind == "Bundle" and _is_incomplete(resource, None))
 
 
 def resources_of(bundle: Json) -> Iterator[Json]:
@@ -66,18 +79,29 @@ def with_contained(resource: Json) -> Iterator[Json]:
         yield from resources_of(resource)
         return
     yield resource
+    container = text(resource, "id")
     for inner in objects(resource, "contained"):
         if inner.get("resourceType") == "Observation":
             subject = inner.get("subject") or resource.get("subject")
-            yield {**inner, "subject": subject, "id": f"{resource.get('id', '')}#{text(inner, 'id')}"}
+            identity = f"{container}#{text(inner, 'id')}" if container and text(inner, "id") else None
+            yield {**inner, "subject": subject, "id": identity}
+
+
+def references_by_url(bundle: object) -> Iterator[tuple[str, str]]:
+    """The (fullUrl, reference) pairs of a Bundle's entries."""
+    for entry in objects(bundle, "entry"):
+        reference = reference_of(entry["resource"]) if isinstance(entry.get("resource"), dict) else ""
+        if text(entry, "fullUrl") and reference:
+            yield text(entry, "fullUrl"), reference
 
 
 def entry_count(value: object) -> int:
-    """How many entries a Bundle and the Bundles inside it have."""
+    """How many entries a Bundle has, with those of the Bundles inside it and the resources that they contain."""
     entries = list(objects(value, "entry"))
-    return len(entries) + sum(
-        entry_count(entry["resource"]) for entry in entries if text(entry, "resource", "resourceType") == "Bundle"
-    )
+    inner = [entry.get("resource") for entry in entries]
+    contained = sum(len(list(objects(resource, "contained"))) for resource in inner)
+    deeper = sum(entry_count(resource) for resource in inner if text(resource, "resourceType") == "Bundle")
+    return len(entries) + contained + deeper
 
 
 def patient_id_of(reference: str) -> str:
@@ -86,13 +110,13 @@ def patient_id_of(reference: str) -> str:
     return parts[-1] if len(parts) >= 2 and parts[-2] == "Patient" else ""
 
 
-def newer_version(first: Json, second: Json) -> Json:
-    """The newer of two versions of one resource by lastUpdated, versionId, then issued; ``first`` where none tells."""
+def newer_version(first: Json, second: Json) -> Json | None:
+    """The newer of two versions of one resource by lastUpdated, versionId, then issued; None where none tells."""
     for age in (_last_updated, _version, _issued):
         left, right = age(first), age(second)
         if left and right and left != right:
             return first if left > right else second
-    return first
+    return first if first == second else None
 
 
 def _last_updated(resource: Json) -> float:
@@ -115,6 +139,6 @@ def _version(resource: Json) -> float:
 
 
 def reference_of(resource: Json) -> str:
-    """ "Observation/abc", or "" where the resource has no id."""
+    """ "Observation/abc", or "" where the resource has no id that FHIR allows."""
     identity = text(resource, "id")
-    return f"{element(resource, 'resourceType')}/{identity}" if identity else ""
+    return f"{element(resource, 'resourceType')}/{identity}" if _ID.fullmatch(identity) else ""

@@ -1,31 +1,34 @@
 """Conditions to Problems: those whose SNOMED CT or ICD-10-CM code the knowledge has a name for."""
 
 from collections.abc import Iterable
+from datetime import datetime
 
 from cds_service.facts import MissingData, Problem, Reason
 from cds_service.fhir import project
 from cds_service.fhir.bundle import reference_of
 from cds_service.fhir.dates import is_over, onset_of, read_moment
-from cds_service.fhir.shape import Json, codings, text
+from cds_service.fhir.shape import Json, codings, objects, text
 from cds_service.knowledge import terms
 
+_CODES = "http://terminology.hl7.org/CodeSystem/"
+_CLINICAL = {"active", "recurrence", "relapse", "inactive", "remission", "resolved", "unknown"}
+_VERIFICATION = {"unconfirmed", "provisional", "differential", "confirmed", "refuted", "entered-in-error", "unknown"}
 
-def read_conditions(resources: Iterable[Json]) -> tuple[tuple[Problem, ...], tuple[MissingData, ...]]:
+
+def read_conditions(resources: Iterable[Json], as_of: datetime) -> tuple[tuple[Problem, ...], tuple[MissingData, ...]]:
     """The problems that rules have a name for, and what could not be read of those."""
     problems: list[Problem] = []
     missing: list[MissingData] = []
     for resource in resources:
-        meant = _meant(resource)
-        if meant and (resource.get("modifierExtension") or project.fault(project.condition(resource))):
-            reason = Reason.MODIFIER if resource.get("modifierExtension") else Reason.INVALID
-            missing.append(MissingData("conditions", reason, reference=reference_of(resource)))
-        elif meant:
-            problems += [_problem(resource, term, code) for term, code in meant.items()]
+        meant = meanings(resource)
+        read = [_read(resource, term, code, as_of) for term, code in meant.items()]
+        problems += [found for found in read if isinstance(found, Problem)]
+        missing += [found for found in read[:1] if isinstance(found, MissingData)]
     return tuple(problems), tuple(missing)
 
 
-def _meant(resource: Json) -> dict[terms.ProblemTerm, str]:
-    """Every diagnosis that the codings of a Condition stand for, with the code that said so."""
+def meanings(resource: Json) -> dict[terms.ProblemTerm, str]:
+    """Every diagnosis that the codings of a Condition stand for, with the codes that said so."""
     meant: dict[terms.ProblemTerm, str] = {}
     for system, code in codings(resource, "code"):
         term = terms.problem_of_code(system, code)
@@ -34,16 +37,39 @@ def _meant(resource: Json) -> dict[terms.ProblemTerm, str]:
     return meant
 
 
-def _problem(resource: Json, term: terms.ProblemTerm, code: str) -> Problem:
+def _read(resource: Json, term: terms.ProblemTerm, code: str, as_of: datetime) -> Problem | MissingData:
+    clinical = _status(resource.get("clinicalStatus"), f"{_CODES}condition-clinical", _CLINICAL)
+    verification = _status(resource.get("verificationStatus"), f"{_CODES}condition-ver-status", _VERIFICATION)
+    unread = MissingData("conditions", Reason.INVALID, reference=reference_of(resource))
+    if resource.get("modifierExtension"):
+        return MissingData("conditions", Reason.MODIFIER, reference=unread.reference)
+    if clinical is None or verification is None or project.fault(project.condition(resource)):
+        return unread
     return Problem(
         key=term.key,
         label=term.label,
         family=term.family,
         code=code,
-        clinical_status=project.status_of(resource.get("clinicalStatus")),
-        verification_status=project.status_of(resource.get("verificationStatus")),
+        clinical_status=clinical,
+        verification_status=verification,
         onset=onset_of(resource),
-        abated=is_over(resource),
+        abated=is_over(resource, as_of),
         abatement=read_moment(text(resource, "abatementDateTime")),
-        reference=reference_of(resource),
+        reference=unread.reference,
     )
+
+
+def _status(value: object, system: str, known: set[str]) -> str | None:
+    """The status code of HL7's own system, "" where none is stated, None where it is stated and cannot be read.
+
+    STU3 gives it as a plain code. A coding of another system counts only where there is none of HL7's.
+    """
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        stated = [value]
+    else:
+        given = [(text(coding, "system"), text(coding, "code")) for coding in objects(value, "coding")]
+        stated = [code for its, code in given if its == system] or [code for its, code in given if not its]
+    codes = {code.strip().lower() for code in stated}
+    return codes.pop() if len(codes) == 1 and codes <= known else None

@@ -2,20 +2,21 @@
 
 import calendar
 import re
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 from cds_service.facts import Moment
 from cds_service.fhir.shape import Json, element, text
 
 _DATE = re.compile(r"(\d{4})(?:-(\d{2})(?:-(\d{2}))?)?", re.ASCII)
 _TIME = re.compile(r"[T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:\d{2})?", re.ASCII)
+_NO_ABATEMENT: tuple[object, ...] = (None, False, "", {})
 _EARLIEST_YEAR, _LATEST_YEAR = 1850, 2200
 
 
 def read_moment(printed: str, *, issued: bool = False) -> Moment | None:
     """The Moment that a FHIR date, dateTime or instant stands for; None where it cannot be read as one.
 
-    A time without a zone keeps its day only.
+    A time without a zone, or one that no clock shows, keeps its day only.
     """
     day = _DATE.match(printed)
     if not day or not _EARLIEST_YEAR <= int(day[1]) <= _LATEST_YEAR:
@@ -25,10 +26,17 @@ def read_moment(printed: str, *, issued: bool = False) -> Moment | None:
         return None
     try:
         first, last = _days(int(day[1]), int(day[2] or 0), int(day[3] or 0))
-        instant = datetime.fromisoformat(printed) if time and time[3] else None
     except ValueError:
         return None
+    instant = _instant(printed) if time and time[3] else None
     return Moment(printed, first, last, instant, issued)
+
+
+def _instant(printed: str) -> datetime | None:
+    try:
+        return datetime.fromisoformat(printed)
+    except ValueError:
+        return None
 
 
 def _days(year: int, month: int, day: int) -> tuple[date, date]:
@@ -66,6 +74,9 @@ def onset_of(condition: Json) -> Moment | None:
     return read_moment(text(condition, "onsetDateTime")) or read_period(condition.get("onsetPeriod"))
 
 
-def is_over(condition: Json) -> bool:
-    """Whether a Condition has any abatement (STU3's ``abatementBoolean: false`` is none)."""
-    return any(name.startswith("abatement") and value not in (None, False) for name, value in condition.items())
+def is_over(condition: Json, as_of: datetime) -> bool:
+    """Whether a Condition has abated by ``as_of`` (STU3's ``abatementBoolean: false`` is no abatement)."""
+    ended = read_moment(text(condition, "abatementDateTime"))
+    if ended:
+        return not ended.is_after(as_of, timedelta(0))
+    return any(name.startswith("abatement") and value not in _NO_ABATEMENT for name, value in condition.items())

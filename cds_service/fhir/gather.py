@@ -12,6 +12,7 @@ from cds_service.errors import DataUnavailable, MalformedCall
 from cds_service.facts import MissingData, Reason
 from cds_service.fhir import bundle
 from cds_service.fhir.bundle import ABSENT, Group
+from cds_service.fhir.condition import meanings
 from cds_service.fhir.shape import Json, codings, objects, text
 from cds_service.knowledge import terms
 from cds_service.models import HookRequest
@@ -79,22 +80,27 @@ def gather(call: HookRequest, *, max_entries: int) -> Chart:
     """
     prefetch: Mapping[str, Any] = call.prefetch or {}
     _check_size(call, prefetch, max_entries)
-    patient_id = call.context.patientId
     results = _results(call)
-    if results is not None and not any(_may_hold_b2m(r) for r in results):
-        return Chart(patient_id, None, under_review=frozenset())
-    groups = {key: open_key(prefetch, key) for key in {*prefetch, "patient", "b2m", *_COMPANION_KEYS}}
-    patient = _patient(groups["patient"], patient_id)
-    urls = _patient_urls(call, prefetch, patient_id)
-    belongs = _Belongs(patient_id, urls)
-    chart = _sorted(results, groups, belongs, patient)
+    if results is not None and not results.lacking and not any(_may_hold_b2m(r) for r in results.resources):
+        return Chart(call.context.patientId, None, under_review=frozenset())
+    groups = {key: _open_key(prefetch, key) for key in dict.fromkeys([*prefetch, "patient", "b2m", *_COMPANION_KEYS])}
+    patient = _patient(groups["patient"], call.context.patientId)
+    bundles = (call.context.results, *prefetch.values())
+    urls = dict(pair for value in bundles for pair in bundle.references_by_url(value))
+    chart = _Sorting(call.context.patientId, urls).chart(results, groups, patient)
     _require(chart, groups)
     return chart
 
 
-def open_key(prefetch: Mapping[str, Any], key: str) -> Group:
-    """The group under a prefetch key; ABSENT where the key was not sent."""
-    return bundle.open_group(prefetch[key], _PAGE_SIZES.get(key, PAGE_SIZE)) if key in prefetch else ABSENT
+def _open_key(prefetch: Mapping[str, Any], key: str) -> Group:
+    """The group under a prefetch key; ABSENT where it was not sent, not had where it holds something else."""
+    if key not in prefetch:
+        return ABSENT
+    group = bundle.open_group(prefetch[key], _PAGE_SIZES.get(key, PAGE_SIZE))
+    expected = {"patient": "Patient", "conditions": "Condition"}.get(key, "Observation")
+    if group.resources and not any(r.get("resourceType") == expected for r in group.resources):
+        return Group(group.resources, Reason.UNAVAILABLE)
+    return group
 
 
 def _check_size(call: HookRequest, prefetch: Mapping[str, Any], max_entries: int) -> None:
@@ -106,20 +112,26 @@ def _check_size(call: HookRequest, prefetch: Mapping[str, Any], max_entries: int
         )
 
 
-def _results(call: HookRequest) -> tuple[Json, ...] | None:
-    given = call.context.results
-    if given is None:
+def _results(call: HookRequest) -> Group | None:
+    if call.context.results is None:
         return None
-    group = bundle.open_group(given)
+    group = bundle.open_group(call.context.results)
     if group.lacking is Reason.UNAVAILABLE:
         raise MalformedCall("expected a FHIR Bundle (collection) of the results under review", path="context.results")
-    return group.resources
+    return group
 
 
 def _may_hold_b2m(resource: Json) -> bool:
     """A B2M Observation, or a report whose results are held elsewhere."""
-    report = resource.get("resourceType") == "DiagnosticReport" and any(objects(resource, "result"))
-    return report or is_b2m(resource)
+    return is_b2m(resource) or bool(_referred_to(resource))
+
+
+def _referred_to(resource: Json) -> list[str]:
+    """The references of a report to its results; none of one that does not stand."""
+    stands = text(resource, "status") not in ("entered-in-error", "cancelled")
+    if resource.get("resourceType") != "DiagnosticReport" or not stands:
+        return []
+    return [text(result, "reference") for result in objects(resource, "result") if text(result, "reference")]
 
 
 def _patient(group: Group, patient_id: str) -> Json | None:
@@ -132,80 +144,89 @@ def _patient(group: Group, patient_id: str) -> Json | None:
     return found
 
 
-def _patient_urls(call: HookRequest, prefetch: Mapping[str, Any], patient_id: str) -> frozenset[str]:
-    bundles = [call.context.results, *prefetch.values()]
-    return frozenset(
-        text(entry, "fullUrl")
-        for value in bundles
-        for entry in objects(value, "entry")
-        if text(entry, "resource", "resourceType") == "Patient" and text(entry, "resource", "id") == patient_id
-    )
+class _Sorting:
+    """Sorts what was given into the patient's own resources, each in its newest version, and the rest."""
 
+    def __init__(self, patient_id: str, urls: Mapping[str, str]) -> None:
+        self.patient_id, self.urls = patient_id, urls
+        self.kept: dict[str, Json] = {}
+        self.ignored: Counter[str] = Counter()
+        self.missing: list[MissingData] = []
+        self.foreign_b2m = False
+        self._from_results: set[str] = set()
 
-@dataclass(frozen=True, slots=True)
-class _Belongs:
-    patient_id: str
-    urls: frozenset[str]
+    def chart(self, results: Group | None, groups: Mapping[str, Group], patient: Json | None) -> Chart:
+        """The patient's chart: ``results`` first, then the groups in their order."""
+        under_review: frozenset[int] | None = None
+        given = results.resources if results else ()
+        for resource in given:
+            self._keep(resource, from_results=True)
+        for group in groups.values():
+            for resource in group.resources:
+                self._keep(resource, from_results=False)
+        observations = {key: r for key, r in self.kept.items() if r["resourceType"] == "Observation"}
+        if results is not None:
+            reviewed = {key for resource in given for key in self._reviewed_keys(resource)}
+            under_review = frozenset(n for n, key in enumerate(observations) if key.split(_ALSO)[0] in reviewed)
+            if results.lacking and not any(is_b2m(observations[key]) for key in reviewed & observations.keys()):
+                under_review = None
+        lacking = [MissingData(k, groups[k].lacking or Reason.INVALID) for k in _COMPANION_KEYS if groups[k].lacking]
+        return Chart(
+            patient_id=self.patient_id,
+            patient=patient,
+            observations=tuple(observations.values()),
+            conditions=tuple(r for r in self.kept.values() if r["resourceType"] == "Condition"),
+            under_review=under_review,
+            missing=(*lacking, *self.missing),
+            ignored=dict(self.ignored),
+            foreign_b2m=self.foreign_b2m,
+        )
 
-    def __call__(self, resource: Json) -> bool | None:
-        """Whether a resource is about the patient; None where it does not say about whom it is."""
-        reference = text(resource, "subject", "reference")
-        if not reference:
-            return None
-        return bundle.patient_id_of(reference) == self.patient_id or reference in self.urls
-
-
-def _sorted(
-    results: tuple[Json, ...] | None, groups: Mapping[str, Group], belongs: _Belongs, patient: Json | None
-) -> Chart:
-    ignored: Counter[str] = Counter()
-    foreign_b2m = False
-    kept: dict[str, Json] = {}
-    reviewed = _reviewed_keys(results)
-    for resource in [*(results or ()), *(r for group in groups.values() for r in group.resources)]:
+    def _keep(self, resource: Json, *, from_results: bool) -> None:
         if resource.get("resourceType") not in ("Observation", "Condition"):
-            continue
-        if not belongs(resource):
-            ignored["another-patient" if belongs(resource) is False else Reason.NO_SUBJECT] += 1
-            foreign_b2m = foreign_b2m or is_b2m(resource)
-            continue
+            return
+        reference = text(resource, "subject", "reference")
+        if self.patient_id not in (bundle.patient_id_of(reference), bundle.patient_id_of(self.urls.get(reference, ""))):
+            self._ignore(resource, reference)
+            return
         key = _key(resource)
-        kept[key] = bundle.newer_version(kept[key], resource) if key in kept else resource
-    observations = {key: r for key, r in kept.items() if r["resourceType"] == "Observation"}
-    under_review = None
-    if reviewed is not None:
-        under_review = frozenset(index for index, key in enumerate(observations) if key in reviewed)
-    return Chart(
-        patient_id=belongs.patient_id,
-        patient=patient,
-        observations=tuple(observations.values()),
-        conditions=tuple(r for r in kept.values() if r["resourceType"] == "Condition"),
-        under_review=under_review,
-        missing=tuple(
-            MissingData(k, groups[k].lacking or Reason.NOT_GIVEN) for k in _COMPANION_KEYS if groups[k].lacking
-        ),
-        ignored=dict(ignored),
-        foreign_b2m=foreign_b2m,
-    )
+        other = self.kept.get(key)
+        newer = resource if other is None else bundle.newer_version(other, resource)
+        if newer is None and (from_results or key not in self._from_results):
+            key = f"{key}{_ALSO}{id(resource)}"  # which one is newer cannot be told: both are read, and may conflict
+            newer = resource
+        self.kept[key] = newer or other or resource
+        if from_results:
+            self._from_results.add(key)
+
+    def _ignore(self, resource: Json, reference: str) -> None:
+        self.ignored["another-patient" if reference else Reason.NO_SUBJECT] += 1
+        self.foreign_b2m = self.foreign_b2m or is_b2m(resource)
+        item = "" if reference else _item(resource)
+        if item:
+            self.missing.append(MissingData(item, Reason.NO_SUBJECT, reference=bundle.reference_of(resource)))
+
+    def _reviewed_keys(self, resource: Json) -> Iterator[str]:
+        yield _key(resource)
+        for reference in _referred_to(resource):
+            known = self.urls.get(reference, reference)
+            yield "/".join(known.split("/_history/", 1)[0].split("/")[-2:])
+
+
+_ALSO = "/also/"
 
 
 def _key(resource: Json) -> str:
     return bundle.reference_of(resource) or f"unnamed/{id(resource)}"
 
 
-def _reviewed_keys(results: tuple[Json, ...] | None) -> frozenset[str] | None:
-    """The Observations under review: those in ``results``, and those that a report in it refers to."""
-    if results is None:
-        return None
-    return frozenset(_iterate_reviewed(results))
-
-
-def _iterate_reviewed(results: tuple[Json, ...]) -> Iterator[str]:
-    for resource in results:
-        yield _key(resource)
-        for referred in objects(resource, "result") if resource.get("resourceType") == "DiagnosticReport" else ():
-            parts = text(referred, "reference").split("/_history/", 1)[0].split("/")
-            yield "/".join(parts[-2:])
+def _item(resource: Json) -> str:
+    """What a resource would have told of: an analyte, the problem list, or nothing that we know."""
+    if resource.get("resourceType") == "Condition":
+        return "conditions" if meanings(resource) else ""
+    known = terms.analyte_of_loinc()
+    loinc = (code for system, code in codings(resource, "code") if system == terms.LOINC and code in known)
+    return next((known[code][0].key for code in loinc), "")
 
 
 def _require(chart: Chart, groups: Mapping[str, Group]) -> None:

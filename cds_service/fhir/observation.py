@@ -10,7 +10,8 @@ from cds_service.fhir.bundle import reference_of
 from cds_service.fhir.shape import Json, element, objects, text
 from cds_service.knowledge.terms import LOINC, Analyte, LoincCode, Unit
 
-_FINAL = {"final", "amended", "corrected", "appended"}
+#: The statuses with which an Observation is a result; a preliminary one is provisional.
+COUNTING = {"final", "amended", "corrected", "appended", "preliminary"}
 _CLOCK_TOLERANCE = timedelta(minutes=10)
 
 
@@ -44,7 +45,7 @@ def _cannot_be_used(resource: Json, code: LoincCode) -> Reason | None:
         return Reason.MODIFIER
     if status == "entered-in-error":
         return Reason.ENTERED_IN_ERROR
-    if status not in _FINAL | {"preliminary"}:
+    if status not in COUNTING:
         return Reason.STATUS
     return Reason.NOT_CONVERTIBLE if code.property in ("PrThr", "ACnc") else None
 
@@ -53,7 +54,7 @@ def _read_quantity(
     resource: Json, analyte: Analyte, code: LoincCode, when: Moment, unread: MissingData
 ) -> Result | MissingData:
     quantity = resource.get("valueQuantity")
-    if not isinstance(quantity, dict) or quantity.get("value") is None:
+    if not isinstance(quantity, dict) or quantity.get("value") is None or resource.get("dataAbsentReason"):
         return _without_quantity(resource, unread)
     number, comparator = units.read_number(quantity["value"]), text(quantity, "comparator")
     if number is None or comparator not in units.COMPARATORS:
@@ -78,6 +79,7 @@ def _read_quantity(
         unit=analyte.canonical.ucum,
         comparator=comparator,
         printed=unread.printed,
+        filed=units.filed_quantity(number, comparator, unit, quantity),
         printed_unit=canonical.printed_unit,
         when=when,
         loinc=code.code,
@@ -89,18 +91,21 @@ def _read_quantity(
 
 
 def _without_quantity(resource: Json, unread: MissingData) -> MissingData:
-    """A result with another kind of value, or none: said with the reason that the laboratory gave."""
+    """A result said to be absent, with another kind of value, or with none: said as the laboratory put it."""
+    absent = resource.get("dataAbsentReason")
     other = next((name for name in resource if name.startswith("value") and name != "valueQuantity"), None)
-    if other:
+    if other and not absent:
         value = resource[other]
         return replace(unread, reason=Reason.UNREADABLE_VALUE, printed=value if isinstance(value, str) else other)
-    absent = resource.get("dataAbsentReason")
     why = text(absent, "text") or next((text(c, "code") for c in objects(absent, "coding")), "")
     return replace(unread, reason=Reason.NO_VALUE, printed=why or "no reason given")
 
 
 def _reference_range(resource: Json, unit: Unit, analyte: Analyte) -> ReferenceRange | None:
-    """The one normal range that the result carries; several are not chosen between, and no unit is assumed."""
+    """The one normal range that the result carries.
+
+    Several are not chosen between, one for a named age or group is shown and not used, and no unit is assumed.
+    """
     normal = [
         r
         for r in objects(resource, "referenceRange")
@@ -108,11 +113,13 @@ def _reference_range(resource: Json, unit: Unit, analyte: Analyte) -> ReferenceR
     ]
     if len(normal) != 1:
         return None
-    low, high = (_limit(normal[0], end, unit, analyte) for end in ("low", "high"))
-    printed = text(normal[0], "text") or _printed_range(normal[0])
-    if low is None and high is None and not printed:
-        return None
-    return ReferenceRange(low, high, printed)
+    given = normal[0]
+    printed = text(given, "text") or _printed_range(given)
+    low, high = (_limit(given, end, unit, analyte) for end in ("low", "high"))
+    disordered = (high is not None and high <= 0) or (low is not None and high is not None and low > high)
+    if disordered or given.get("age") or given.get("appliesTo"):
+        low = high = None
+    return ReferenceRange(low, high, printed) if printed else None
 
 
 def _limit(given: Json, end: str, unit: Unit, analyte: Analyte) -> Any:

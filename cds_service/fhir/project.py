@@ -8,16 +8,14 @@ from collections.abc import Callable
 
 from fhir.resources.R4B.condition import Condition
 from fhir.resources.R4B.observation import Observation
-from fhir.resources.R4B.patient import Patient
 from pydantic import ValidationError
 
-from cds_service.fhir.shape import Json, element, objects, text
+from cds_service.fhir.shape import Json, element, objects
 
 _QUANTITY = ("value", "comparator", "unit", "system", "code")
 _MODELS: dict[str, Callable[[Json], object]] = {
     "Observation": Observation.model_validate,
     "Condition": Condition.model_validate,
-    "Patient": Patient.model_validate,
 }
 
 
@@ -42,18 +40,16 @@ def _quantity(value: object) -> Json | None:
 
 
 def observation(resource: Json, coding: Json) -> Json:
-    """Of an Observation: status, the coding it was picked by, subject, quantity and reference ranges."""
-    ranges = [
-        _present(low=_quantity(r.get("low")), high=_quantity(r.get("high")))
-        for r in objects(resource, "referenceRange")
-    ]
+    """Of an Observation: status, the coding it was picked by, subject and quantity.
+
+    Reference ranges are read apart, so that a bad one does not lose the result.
+    """
     return _present(
         resourceType="Observation",
         status=resource.get("status"),
         code={"coding": [coding]},
         subject=_present(reference=element(resource, "subject", "reference")),
         valueQuantity=_quantity(resource.get("valueQuantity")),
-        referenceRange=[r for r in ranges if r] or None,
     )
 
 
@@ -68,19 +64,8 @@ def condition(resource: Json) -> Json:
     )
 
 
-def patient(resource: Json) -> Json:
-    """Of a Patient: sex and birth date."""
-    return _present(resourceType="Patient", gender=resource.get("gender"), birthDate=resource.get("birthDate"))
-
-
 def _concept(value: object) -> Json | None:
     if isinstance(value, str):
         return {"coding": [{"code": value}]}
     coding = [_present(system=c.get("system"), code=c.get("code")) for c in objects(value, "coding")]
     return {"coding": [c for c in coding if c]} if any(coding) else None
-
-
-def status_of(value: object) -> str:
-    """The code of a status that may be a CodeableConcept (R4) or a plain code (STU3), or ""."""
-    first = next(objects(value, "coding"), None)
-    return value.strip() if isinstance(value, str) else text(first, "code")

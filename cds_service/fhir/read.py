@@ -2,16 +2,15 @@
 
 from collections import defaultdict
 from collections.abc import Iterable
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import NamedTuple
 
 from cds_service.facts import Facts, MissingData, Moment, Patient, Reason, Result
-from cds_service.fhir import project
 from cds_service.fhir.condition import read_conditions
 from cds_service.fhir.dates import observed_at, read_moment
 from cds_service.fhir.gather import Chart
-from cds_service.fhir.observation import read_observation
+from cds_service.fhir.observation import COUNTING, read_observation
 from cds_service.fhir.shape import Json, codings, text
 from cds_service.knowledge import terms
 from cds_service.knowledge.terms import Analyte, LoincCode
@@ -20,20 +19,30 @@ _MOST_B2M = 12
 _MOST_COMPANIONS = 8
 #: Two results of one time that differ by more than this contradict each other (a service default).
 DUPLICATES_AGREE_WITHIN = Decimal("0.02")
-_LONG_AGO = (date.min, datetime.min.replace(tzinfo=UTC))
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
 _NOT_A_RESULT = (Reason.ENTERED_IN_ERROR, Reason.STATUS)
+_NO_TIME = (Reason.NO_DATE, Reason.FUTURE)
 
 Reading = Result | MissingData
 
 
 class _Candidate(NamedTuple):
-    """An Observation with the analyte that its code stands for; ``place`` is its index in the chart."""
+    """An Observation with the analyte that its code stands for; ``place`` is its index in the chart.
+
+    ``ambiguous``: its codings stand for more than one analyte.
+    """
 
     place: int
     resource: Json
     analyte: Analyte
     code: LoincCode
     when: Moment | None
+    ambiguous: bool
+
+    @property
+    def counts(self) -> bool:
+        """Whether its status lets it be a result."""
+        return text(self.resource, "status") in COUNTING
 
 
 class _Read(NamedTuple):
@@ -57,16 +66,17 @@ def read(chart: Chart, *, as_of: datetime, newest_within_days: int | None = None
         _Read(frozenset({c.place}), _read(c, as_of)) for found in others.values() for c in _nearest(found, moments)
     ]
     kept = _without_conflicts(reads)
-    problems, unread = read_conditions(chart.conditions)
+    problems, unread = read_conditions(chart.conditions, as_of)
     readings = [r.reading for r in kept]
+    missing = (*chart.missing, *unread, *(r for r in readings if isinstance(r, MissingData)))
     return Facts(
         as_of=as_of,
         patient=_read_patient(chart),
         under_review={r.specimen: r for r in reversed(pool)},
         results=tuple(r for r in readings if isinstance(r, Result)),
         problems=problems,
-        missing=(*chart.missing, *unread, *(r for r in readings if isinstance(r, MissingData))),
-        unknown=frozenset(m.item for m in chart.missing),
+        missing=missing,
+        unknown=frozenset(m.item for m in (*chart.missing, *unread)),
         ignored=chart.ignored,
     )
 
@@ -77,54 +87,69 @@ def _candidates(observations: Iterable[Json]) -> tuple[dict[str, list[_Candidate
     b2m: dict[str, list[_Candidate]] = defaultdict(list)
     others: dict[str, list[_Candidate]] = defaultdict(list)
     for place, resource in enumerate(observations):
-        loinc = (code for system, code in codings(resource, "code") if system == terms.LOINC and code in known)
-        code = next(loinc, None)
-        if code:
-            analyte, row = known[code]
-            (b2m if analyte.is_b2m else others)[analyte.key].append(
-                _Candidate(place, resource, analyte, row, observed_at(resource))
-            )
+        found = [known[code] for system, code in codings(resource, "code") if system == terms.LOINC and code in known]
+        if found:
+            analyte, code = min(found, key=lambda match: not match[0].is_b2m)
+            ambiguous = len({match[0].key for match in found}) > 1
+            candidate = _Candidate(place, resource, analyte, code, observed_at(resource), ambiguous)
+            (b2m if analyte.is_b2m else others)[analyte.key].append(candidate)
     return b2m, others
 
 
 def _read(candidate: _Candidate, as_of: datetime) -> Reading:
-    return read_observation(candidate.resource, candidate.analyte, candidate.code, candidate.when, as_of)
+    reading = read_observation(candidate.resource, candidate.analyte, candidate.code, candidate.when, as_of)
+    if not candidate.ambiguous:
+        return reading
+    analyte = candidate.analyte
+    return MissingData(
+        analyte.key,
+        Reason.CODE_CONFLICT,
+        reading.printed,
+        reference=reading.reference,
+        when=candidate.when,
+        specimen=analyte.specimen,
+    )
 
 
 def _newest(found: list[_Candidate], chart: Chart) -> list[_Candidate]:
-    """The newest few results of B2M, and all that are under review."""
-    ordered = sorted(found, key=lambda c: c.when.sort_key() if c.when else _LONG_AGO, reverse=True)
+    """The newest few results of B2M, those with a status that counts first, and all that are under review."""
+    ordered = sorted(found, key=lambda c: (c.counts, c.when.sort_key() if c.when else _LONG_AGO), reverse=True)
     reviewed = chart.under_review or frozenset()
     return [c for rank, c in enumerate(ordered) if rank < _MOST_B2M or c.place in reviewed]
 
 
 def _nearest(found: list[_Candidate], moments: list[Moment]) -> list[_Candidate]:
-    """The few companions closest in time to a result under review."""
-    dated = [c for c in found if c.when]
-    undated = [c for c in found if not c.when]
-    dated.sort(key=lambda c: min((c.when.days_until(m) for m in moments if c.when), default=0))
-    return (dated + undated)[:_MOST_COMPANIONS]
+    """The few companions closest in time to a result under review, those with a status that counts first."""
+
+    def rank(candidate: _Candidate) -> tuple[bool, bool, int]:
+        when = candidate.when
+        apart = min((when.days_until(m) for m in moments), default=0) if when else 0
+        return not candidate.counts, when is None, apart
+
+    return sorted(found, key=rank)[:_MOST_COMPANIONS]
 
 
 def _under_review(reads: list[_Read], chart: Chart, as_of: datetime, within_days: int | None) -> list[Reading]:
-    """What a card may be about, newest first: the results that the hook names, else the newest B2M."""
+    """What a card may be about, the first of each specimen first: the results that the hook names, else the newest."""
     if chart.under_review is not None:
-        return _newest_first(r.reading for r in reads if r.places & chart.under_review)
+        named = [r.reading for r in reads if r.places & chart.under_review]
+        return sorted(_newest_first(named), key=lambda reading: isinstance(reading, MissingData))
     usable = [r.reading for r in reads if isinstance(r.reading, Result) or r.reading.reason not in _NOT_A_RESULT]
-    pool = _newest_first(usable)
-    if not pool:
+    dated = _newest_first(r for r in usable if isinstance(r, Result) or r.reason not in _NO_TIME)
+    if not dated:
+        return _newest_first(usable) if within_days is None else []
+    newest = dated[0].when
+    if newest is None or (within_days is not None and newest.days_old(as_of) > within_days):
         return []
-    newest = pool[0].when
-    if newest is None:
-        return pool if within_days is None else []
-    if within_days is not None and newest.days_old(as_of) > within_days:
-        return []
-    return [r for r in pool if r.when and r.when.last == newest.last]
+    return [r for r in dated if r.when and r.when.days_until(newest) == 0]
 
 
 def _newest_first(readings: Iterable[Reading]) -> list[Reading]:
-    def rank(reading: Reading) -> tuple[tuple[date, datetime], bool]:
-        return reading.when.sort_key() if reading.when else _LONG_AGO, isinstance(reading, Result)
+    """Newest first; of one time, a final result before a provisional one before what could not be read."""
+
+    def rank(reading: Reading) -> tuple[datetime, bool, bool]:
+        final = isinstance(reading, Result) and not reading.provisional
+        return reading.when.sort_key() if reading.when else _LONG_AGO, final, isinstance(reading, Result)
 
     return sorted(readings, key=rank, reverse=True)
 
@@ -166,5 +191,4 @@ def _read_patient(chart: Chart) -> Patient:
         return Patient(chart.patient_id)
     gender = text(chart.patient, "gender")
     birth = read_moment(text(chart.patient, "birthDate"))
-    valid = not project.fault(project.patient(chart.patient))
-    return Patient(chart.patient_id, gender if gender in ("female", "male") else None, birth if valid else None)
+    return Patient(chart.patient_id, gender if gender in ("female", "male") else None, birth)

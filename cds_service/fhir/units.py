@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from cds_service.facts import Interval, PrintedUnit, Reason, Suspicion
+from cds_service.facts import Interval, PrintedUnit, Reason, Suspicion, legible
 from cds_service.fhir.shape import text
 from cds_service.knowledge.terms import DIMENSION_OF_PROPERTY, UCUM, Analyte, LoincCode, Unit, printed_units
 
@@ -13,6 +13,7 @@ _INVISIBLE = dict.fromkeys(map(ord, "\u200b\u200c\u200d\u2060\ufeff\u00ad"))
 _SAME_LOOK = str.maketrans({"\u00b5": "u", "\u03bc": "u", "\u00a0": " ", "\u202f": " ", "\u2009": " "})
 _NUMBER = re.compile(r"[+-]?\d+(\.\d+)?([eE][+-]?\d{1,3})?", re.ASCII)
 _MOST_DIGITS = 18
+_SHOWN_DIGITS = 3
 COMPARATORS = {"", "<", "<=", ">", ">="}
 
 
@@ -43,12 +44,8 @@ def read_number(value: object) -> Decimal | None:
     if isinstance(value, str) and not _NUMBER.fullmatch(value):
         return None
     number = Decimal(value)
-    within = (
-        number.is_finite()
-        and abs(number.adjusted()) < _MOST_DIGITS
-        and len(number.as_tuple().digits) <= 2 * _MOST_DIGITS
-    )
-    return number if within else None
+    fits_in = len(number.as_tuple().digits) <= _MOST_DIGITS and abs(number.adjusted()) < _MOST_DIGITS
+    return number if number.is_finite() and fits_in else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +73,7 @@ def convert(number: Decimal, comparator: str, unit: Unit, analyte: Analyte) -> C
     scale = unit.factor / analyte.canonical.factor
     if unit.dimension == analyte.canonical.dimension:
         exact = number * scale
-        shown = f"{number:f}" if scale == 1 else _to_digits(exact, number)
+        shown = legible(number) if scale == 1 else _to_digits(exact, number)
         return Canonical(exact, shown, _interval(exact, exact, comparator), PrintedUnit(unit.ucum, scale))
     if analyte.molar is None:
         return None
@@ -91,8 +88,8 @@ def _to_digits(converted: Decimal, printed: Decimal) -> str:
     """``converted`` with the significant digits of ``printed``, at least three."""
     if converted.is_zero():
         return "0"
-    digits = max(len(printed.as_tuple().digits), 3)
-    return f"{converted.quantize(Decimal((0, (1,), converted.adjusted() - digits + 1))):f}"
+    digits = max(len(printed.as_tuple().digits), _SHOWN_DIGITS)
+    return legible(converted.quantize(Decimal((0, (1,), converted.adjusted() - digits + 1))))
 
 
 def _interval(low: Decimal, high: Decimal, comparator: str) -> Interval:
@@ -110,11 +107,13 @@ def _interval(low: Decimal, high: Decimal, comparator: str) -> Interval:
 
 
 def is_implausible(interval: Interval, analyte: Analyte) -> bool:
-    """Whether no part of ``interval`` is a plausible value of ``analyte``; below zero nothing is."""
+    """Whether no part of ``interval`` is a plausible value of ``analyte``, or a number below zero was printed."""
     low = analyte.reject_below if analyte.reject_below is not None else Decimal(0)
+    below_zero = interval.is_below(Decimal(0)) is True
+    printed_negative = any(end is not None and end < 0 for end in (interval.low, interval.high))
     too_low = interval.low is not None and interval.high is not None and interval.high < low
     too_high = analyte.reject_above is not None and interval.is_above(analyte.reject_above) is True
-    return too_low or too_high
+    return below_zero or printed_negative or too_low or too_high
 
 
 def suspicion(canonical: Canonical, analyte: Analyte) -> Suspicion | None:
@@ -132,6 +131,12 @@ def suspicion(canonical: Canonical, analyte: Analyte) -> Suspicion | None:
 def likely_unit(value: Decimal, analyte: Analyte) -> str:
     """The unit that the size of an implausible number would fit, or ""."""
     return next((slip.likely_unit for slip in analyte.slips if slip.from_ <= value < slip.below), "")
+
+
+def filed_quantity(number: Decimal, comparator: str, unit: Unit, quantity: Any) -> str:
+    """A quantity in text that is safe to show: the unit as printed where we know that text, else its UCUM code."""
+    text_of_unit = tidy(text(quantity, "unit"))
+    return f"{comparator}{legible(number)} {text_of_unit if text_of_unit in printed_units() else unit.ucum}"
 
 
 def printed_quantity(quantity: Any) -> str:

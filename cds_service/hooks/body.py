@@ -38,12 +38,12 @@ def read_json(request: Request, most_bytes: int) -> Any:
     if len(body) > most_bytes:
         raise _too_large(most_bytes)
     try:
-        return json.loads(body.decode("utf-8"), parse_float=Decimal, parse_constant=_refuse_constant)
+        return json.loads(body.decode("utf-8-sig"), parse_float=Decimal, parse_constant=_refuse_constant)
     except UnicodeDecodeError:
         raise MalformedCall("The body is not UTF-8.") from None
     except RecursionError:
         raise MalformedCall("The body is nested too deeply.") from None
-    except ValueError as error:
+    except (ValueError, ArithmeticError) as error:
         place = f" (line {error.lineno}, column {error.colno})" if isinstance(error, json.JSONDecodeError) else ""
         raise MalformedCall(f"The body is not JSON{place}.") from None
 
@@ -69,5 +69,5 @@ def parse_call(document: Any) -> HookRequest:
     except ValidationError as error:
         fault = error.errors(include_input=False, include_url=False)[0]
         path = ".".join(str(step) for step in fault["loc"]) or None
-        said = _SAID.get(fault["type"]) or (fault["msg"] if fault["type"] == "value_error" else "is not valid")
+        said = _SAID.get(fault["type"]) or str(fault.get("ctx", {}).get("error", "is not valid"))
         raise MalformedCall(f"{path or 'The request'}: {said}", path=path) from None

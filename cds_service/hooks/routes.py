@@ -8,8 +8,8 @@ from datetime import datetime
 from flask import Blueprint, Response, request
 
 from cds_service.config import Settings
-from cds_service.decide import PATIENT_VIEW, Decision, decide
-from cds_service.errors import MalformedCall, UnknownService
+from cds_service.decide import PATIENT_VIEW, decide
+from cds_service.errors import MalformedCall, NothingDecided, UnknownService
 from cds_service.hooks.body import parse_call, read_json
 from cds_service.hooks.services import Service, services
 from cds_service.knowledge.model import Rule
@@ -34,8 +34,12 @@ def blueprint(settings: Settings, rules: Sequence[Rule], clock: Callable[[], dat
         if service is None:
             raise UnknownService("No service of this id is offered; GET /cds-services lists them.")
         hook_request = _for_service(service, parse_call(read_json(request, settings.max_body_bytes)))
-        decision = decide(hook_request, rules=rules, as_of=clock(), settings=settings)
-        _log_failures(decision)
+        try:
+            decision = decide(hook_request, rules=rules, as_of=clock(), settings=settings)
+        except NothingDecided as error:
+            _log_failures(error.failures)
+            raise
+        _log_failures(decision.failures)
         cards = [card.model_dump(mode="json", exclude_none=True) for card in decision.cards]
         return Response(json.dumps({"cards": cards}), content_type="application/json")
 
@@ -55,6 +59,6 @@ def _for_service(service: Service, call: HookRequest) -> HookRequest:
     return call
 
 
-def _log_failures(decision: Decision) -> None:
-    for failure in decision.failures:
-        _log.error("rule %s could not be run on %s: %s", failure.rule, failure.specimen, failure.error)
+def _log_failures(failures: Sequence[object]) -> None:
+    for failure in failures:
+        _log.error("a rule could not be run: %s", failure)

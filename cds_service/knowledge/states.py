@@ -1,7 +1,7 @@
 """What several rules ask of a chart: plain questions, answered from the facts alone."""
 
 from dataclasses import dataclass
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import ROUND_FLOOR, ROUND_HALF_UP, Decimal
 from enum import Enum
 
 from cds_service.facts import Facts, Interval, Moment, Problem, Result
@@ -143,18 +143,18 @@ def creatinine_is_unsteady(facts: Facts, when: Moment, within_days: Decimal, fol
 
 
 def _computed(facts: Facts, creatinine: Result) -> Interval | None:
+    """CKD-EPI 2021 for every age and sex that the chart leaves open; a comparator leaves one side open."""
     ages = facts.patient.age_on(creatinine.when)
-    low, high = creatinine.interval.low, creatinine.interval.high
-    if ages is None or low is None or high is None:
+    if ages is None:
         return None
     sexes = {"female": (True,), "male": (False,)}.get(facts.patient.sex or "", (True, False))
-    estimates = [
-        ckd_epi_2021_creatinine(value / CREATININE_UMOL_PER_MG_DL, age, female=female)
-        for value in (low, high)
-        for age in ages
-        for female in sexes
-    ]
-    return Interval(min(estimates), max(estimates))
+
+    def estimates(value: Decimal) -> list[Decimal]:
+        mg_per_dl = value / CREATININE_UMOL_PER_MG_DL
+        return [ckd_epi_2021_creatinine(mg_per_dl, age, female=female) for age in ages for female in sexes]
+
+    low, high = creatinine.interval.low, creatinine.interval.high
+    return Interval(None if high is None else min(estimates(high)), None if low is None else max(estimates(low)))
 
 
 def whole(egfr: Interval, limits: tuple[Decimal, ...]) -> str:
@@ -175,4 +175,4 @@ def _open_side(egfr: Interval) -> str:
 def _rounded(value: Decimal, limits: tuple[Decimal, ...]) -> str:
     rounded = value.quantize(Decimal(1), ROUND_HALF_UP)
     crosses = any((value < limit) != (rounded < limit) for limit in limits)
-    return str(value.quantize(Decimal("0.1")) if crosses else rounded)
+    return str(value.quantize(Decimal("0.1"), ROUND_FLOOR) if crosses else rounded)

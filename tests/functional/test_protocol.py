@@ -2,6 +2,7 @@
 
 import json
 import logging
+from decimal import Decimal
 from typing import Any
 
 import fhirkit
@@ -13,6 +14,7 @@ from cds_service.config import Settings
 from cds_service.facts import Facts
 from cds_service.fhir.shape import Json
 from cds_service.knowledge.model import Finding, Rule
+from cds_service.replay.calls import dump_json
 from tests.functional.run import RULES, post
 from tests.unit.fhir.make import bundle, call, observation, patient, quantity
 
@@ -55,6 +57,7 @@ def refused(answer: TestResponse, status: int, path: str | None = None) -> Json:
         (b'{"hook": "\xff"}', None),
         (b'{"hook": NaN}', None),
         (b'{"hook": ' + b"1" * 5000 + b"}", None),
+        (b'{"x": 1e9999999999999999999999}', None),
         (b"[" * 100_000 + b"]" * 100_000, None),
         (without("hook"), "hook"),
         (without("hookInstance"), "hookInstance"),
@@ -130,6 +133,30 @@ def test_a_body_over_the_limit_is_413() -> None:
     settings = Settings(max_body_bytes=10_000)
     refused(post(REVIEW, b'"' + b"x" * 10_000 + b'"', settings=settings), 413)
     refused(post(REVIEW, b'"' + b"x" * 9_000 + b'"', settings=settings), 400)
+
+
+def test_a_byte_order_mark_is_no_harm() -> None:
+    assert post(REVIEW, b"\xef\xbb\xbf" + dump_json(good())).status_code == 200
+
+
+def test_a_number_of_too_many_digits_loses_one_result_and_not_the_call() -> None:
+    long = observation("2160-0", {"value": Decimal("1." + "1" * 40), "unit": "mg/dL"}, id="cr")
+    (card,) = post(REVIEW, call(bundle(observation()), kidney=bundle(long))).get_json()["cards"]
+    assert "creatinine (value not readable)" in card["detail"]
+
+
+def test_noise_of_floats_loses_nothing() -> None:
+    noise = [{"high": quantity(Decimal("2.4000000000000004"))}]
+    noisy = observation(value=quantity(Decimal("3.5000000000000004")), referenceRange=noise)
+    (card,) = post(REVIEW, call(bundle(noisy))).get_json()["cards"]
+    assert card["summary"].startswith("Serum B2M 3.5 mg/L, above the laboratory's upper limit of 2.4 mg/L")
+
+
+def test_text_of_a_unit_that_we_do_not_know_stays_out_of_the_summary() -> None:
+    odd = observation(value={"value": 6, "unit": "<img src=x>", "system": "http://unitsofmeasure.org", "code": "mg/L"})
+    (card,) = post(REVIEW, call(bundle(odd))).get_json()["cards"]
+    assert card["summary"].startswith("Serum B2M 6 mg/L, above")
+    assert "&lt;img" in card["detail"]
 
 
 def test_too_many_entries_are_400() -> None:
@@ -213,7 +240,7 @@ def test_a_rule_that_raises_does_not_silence_the_others(caplog: pytest.LogCaptur
         (card,) = post(REVIEW, call(bundle(observation())), rules=rules).get_json()["cards"]
     assert "One check could not be run" in card["detail"]
     assert card["summary"].startswith("Serum B2M 4.2 mg/L, above")
-    assert "rule kidney-context could not be run on serum: RuntimeError" in caplog.text
+    assert "rule='kidney-context', specimen='serum', error='RuntimeError'" in caplog.text
     assert "PHI" not in caplog.text
 
 
@@ -224,8 +251,10 @@ def test_a_rule_that_raises_is_never_an_empty_list() -> None:
     assert "one check could not be run" in card["summary"]
 
 
-def test_every_rule_raising_is_500_without_detail() -> None:
-    outcome = refused(post(REVIEW, good(), rules=tuple(broken(rule) for rule in RULES)), 500)
+def test_every_rule_raising_is_500_without_detail(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.ERROR):
+        outcome = refused(post(REVIEW, good(), rules=tuple(broken(rule) for rule in RULES)), 500)
+    assert caplog.text.count("a rule could not be run") == 4
     assert "Nothing was decided" in outcome["issue"][0]["diagnostics"]
 
 

@@ -59,6 +59,7 @@ def _result(name: str, entry: Any, given: dict[str, Any], specimen: str) -> Resu
         unit=analyte.canonical.ucum,
         comparator=match["comparator"] or "",
         printed=about["is"],
+        filed=about["is"],
         printed_unit=canonical.printed_unit,
         when=when,
         loinc=loinc,

@@ -11,6 +11,7 @@ from cds_service.fhir.bundle import (
     open_group,
     patient_id_of,
     reference_of,
+    references_by_url,
     resources_of,
 )
 from tests.unit.fhir.make import bundle, observation
@@ -38,8 +39,13 @@ OUTCOME = {"resourceType": "OperationOutcome", "issue": [{"severity": "error", "
         ([], 0, Reason.UNAVAILABLE),
         ({}, 0, Reason.UNAVAILABLE),
         ({"resourceType": 7}, 0, Reason.UNAVAILABLE),
-        (bundle("x", None), 0, None),
-        ({"resourceType": "Bundle", "entry": "x", "link": "y", "total": "3"}, 0, None),
+        (bundle("x", None), 0, Reason.INCOMPLETE),
+        ({"resourceType": "Bundle", "entry": "x"}, 0, Reason.INCOMPLETE),
+        ({"resourceType": "Bundle", "entry": [observation()]}, 0, Reason.INCOMPLETE),
+        ({"resourceType": "Bundle", "entry": ["x"]}, 0, Reason.INCOMPLETE),
+        ({"resourceType": "Bundle", "link": "y", "total": "3"}, 0, None),
+        (bundle(observation() | {"resourceType": None}), 1, Reason.INCOMPLETE),
+        (bundle(bundle(observation(), link=[{"relation": "next"}])), 1, Reason.INCOMPLETE),
     ],
 )
 def test_open_group(value: Any, count: int, lacking: Reason | None) -> None:
@@ -69,6 +75,13 @@ def test_contained_observations_take_the_subject_of_their_container() -> None:
     found = list(resources_of(bundle(report)))
     assert [r.get("id") for r in found] == ["r", "r#o"]
     assert found[1]["subject"] == {"reference": "Patient/p"}
+    assert entry_count(bundle(report)) == 3
+    assert [r.get("id") for r in resources_of(bundle({**report, "id": None}))] == [None, None]
+
+
+def test_references_by_url() -> None:
+    entries = [{"fullUrl": "urn:uuid:1", "resource": observation()}, {"fullUrl": "urn:2"}, {"resource": observation()}]
+    assert list(references_by_url({"entry": entries})) == [("urn:uuid:1", "Observation/b2m")]
 
 
 @pytest.mark.parametrize(
@@ -93,16 +106,18 @@ def test_patient_id_of(reference: str, patient: str) -> None:
         ({"meta": {"lastUpdated": "2026-01-02T00:00:00Z"}}, {"meta": {"lastUpdated": "2026-01-01T00:00:00Z"}}, 1),
         ({"meta": {"lastUpdated": "2026-01-01T00:00:00Z"}}, {"meta": {"lastUpdated": "2026-01-01T01:00:00+02:00"}}, 1),
         ({"meta": {"versionId": "2"}}, {"meta": {"versionId": "10"}}, 2),
-        ({"meta": {"versionId": "a"}}, {"meta": {"versionId": "b"}}, 1),
+        ({"meta": {"versionId": "a"}}, {"meta": {"versionId": "b"}}, None),
         ({"issued": "2026-01-01T00:00:00Z"}, {"issued": "2026-01-02T00:00:00Z"}, 2),
-        ({}, {"meta": {"versionId": "10"}}, 1),
+        ({}, {"meta": {"versionId": "10"}}, None),
         ({}, {}, 1),
     ],
 )
-def test_newer_version(first: Any, second: Any, newer: int) -> None:
-    assert newer_version(first, second) is (first if newer == 1 else second)
+def test_newer_version(first: Any, second: Any, newer: int | None) -> None:
+    assert newer_version(first, second) is {1: first, 2: second, None: None}[newer]
 
 
 def test_reference_of() -> None:
     assert reference_of(observation()) == "Observation/b2m"
     assert reference_of({"resourceType": "Observation"}) == ""
+    assert reference_of(observation(id="<script>")) == ""
+    assert reference_of(observation(id="x" * 65)) == ""

@@ -8,6 +8,8 @@ import pytest
 from cds_service.facts import Moment
 from cds_service.fhir.dates import is_over, observed_at, onset_of, read_moment, read_period
 
+AS_OF = datetime(2026, 3, 3, 0, 30, tzinfo=UTC)
+
 
 @pytest.mark.parametrize(
     ("printed", "first", "last", "zoned"),
@@ -21,6 +23,9 @@ from cds_service.fhir.dates import is_over, observed_at, onset_of, read_moment, 
         ("2026-03-02T08:10+01:00", (2026, 3, 2), (2026, 3, 2), True),
         ("2026-03-02T08:10:00", (2026, 3, 2), (2026, 3, 2), False),
         ("2026-03-02 08:10", (2026, 3, 2), (2026, 3, 2), False),
+        ("2026-03-02T23:59:60Z", (2026, 3, 2), (2026, 3, 2), False),
+        ("2026-03-02T25:00:00Z", (2026, 3, 2), (2026, 3, 2), False),
+        ("2026-03-02T08:10:00+99:99", (2026, 3, 2), (2026, 3, 2), False),
     ],
 )
 def test_read_moment(printed: str, first: tuple[int, int, int], last: tuple[int, int, int], zoned: bool) -> None:
@@ -39,11 +44,8 @@ NO_DATES = [
     "9999-12-31",
     "20260302",
     "2026-03-02<b>",
-    "2026-03-02T25:00:00Z",
     "2026-03-02Tnoon",
     "2026T08:10Z",
-    "2026-03-02T08:10:60Z",
-    "2026-03-02T08:10:00+99:99",
     "٢٠٢٦-٠٣-٠٢",
 ]
 
@@ -107,10 +109,12 @@ def test_onset() -> None:
         ({"abatementDateTime": "2020"}, True),
         ({"abatementString": "last year"}, True),
         ({"abatementDateTime": None}, False),
+        ({"abatementDateTime": ""}, False),
+        ({"abatementDateTime": "2030-01-01"}, False),
     ],
 )
 def test_is_over(condition: Any, over: bool) -> None:
-    assert is_over(condition) is over
+    assert is_over(condition, AS_OF) is over
 
 
 def moment(printed: str) -> Moment:
@@ -127,13 +131,11 @@ def moment(printed: str) -> Moment:
         ("2026-03-02", "2026-03-16", 14),
         ("2026-03-16", "2026-03-02", 14),
         ("2026-03", "2026-03-02", 29),
+        ("2026-03-02T00:30:00+01:00", "2026-03-01T23:30:00Z", 0),
     ],
 )
 def test_days_between(first: str, second: str, days: int) -> None:
     assert moment(first).days_until(moment(second)) == days
-
-
-AS_OF = datetime(2026, 3, 3, 0, 30, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
@@ -172,3 +174,9 @@ def test_precision() -> None:
     collection = read_period({"start": "2026-03-01", "end": "2026-03-02"})
     assert collection is not None
     assert collection.is_precise
+
+
+def test_order_is_in_time_and_not_by_local_day() -> None:
+    later, earlier = moment("2026-03-20T23:59:00Z"), moment("2026-03-21T00:30:00+01:00")
+    assert later.sort_key() > earlier.sort_key()
+    assert moment("2026-03-21").sort_key() > later.sort_key()

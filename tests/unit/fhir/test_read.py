@@ -80,7 +80,12 @@ def test_every_molar_code_of_serum(code: str) -> None:
         ({"value": quantity(Decimal(3500))}, Reason.IMPLAUSIBLE),
         ({"value": quantity(Decimal(-4))}, Reason.IMPLAUSIBLE),
         ({"status": ["final"]}, Reason.STATUS),
-        ({"referenceRange": [{"low": {"value": "much"}}]}, Reason.INVALID),
+        ({"dataAbsentReason": {"text": "haemolysed"}}, Reason.NO_VALUE),
+        ({"value": quantity(Decimal(-5), comparator="<")}, Reason.IMPLAUSIBLE),
+        ({"value": quantity(0, comparator="<")}, Reason.IMPLAUSIBLE),
+        ({"value": quantity(Decimal(-5), comparator=">")}, Reason.IMPLAUSIBLE),
+        ({"code": {"coding": [{"system": terms.LOINC, "code": "2160-0"}, {"system": terms.LOINC, "code": "1952-1"}]}},
+         Reason.CODE_CONFLICT),
     ],
 )  # fmt: skip
 def test_why_a_result_is_not_read(parts: dict[str, Any], reason: Reason) -> None:
@@ -136,6 +141,11 @@ def test_elements_of_other_fhir_versions_do_no_harm() -> None:
         ([{"high": quantity(Decimal(2))}, {"high": quantity(Decimal(3))}], None, None),
         ([{"high": quantity(Decimal(2))}, {"type": {"coding": [{"code": "therapeutic"}]}, "high": quantity()}],
          Decimal(2), "up to 2 mg/L"),
+        ([{"high": quantity(0)}], None, "up to 0 mg/L"),
+        ([{"low": quantity(3), "high": quantity(2)}], None, "3 mg/L to 2 mg/L"),
+        ([{"high": quantity(2), "age": {"high": {"value": 1}}}], None, "up to 2 mg/L"),
+        ([{"high": quantity(2), "appliesTo": [{"text": "children"}]}], None, "up to 2 mg/L"),
+        ([{"low": {"value": "much"}}], None, "from much"),
         ([{}], None, None),
         ([], None, None),
     ],
@@ -209,6 +219,52 @@ def test_an_entered_in_error_result_is_said_only_where_it_is_under_review() -> N
     assert isinstance(only(facts(bundle(wrong), b2m=bundle(wrong, older()))), MissingData)
 
 
+def test_of_the_results_under_review_a_readable_one_is_interpreted() -> None:
+    later = observation(id="later", effectiveDateTime="2026-03-02T20:00:00Z")
+    for unread in ({"status": "registered"}, {"status": "entered-in-error"}, {"valueQuantity": quantity(unit=None)}):
+        assert isinstance(only(facts(bundle(observation(), later | unread))), Result)
+
+
+def test_of_one_time_a_final_result_goes_before_a_provisional_one() -> None:
+    provisional = observation(id="x", status="preliminary", value=quantity(Decimal("4.21")))
+    for results in (bundle(observation(), provisional), bundle(provisional, observation())):
+        reviewed = only(facts(results))
+        assert isinstance(reviewed, Result)
+        assert not reviewed.provisional
+
+
+@pytest.mark.parametrize("when", ["2062-01-01", "2026", None])
+def test_a_result_without_a_usable_date_does_not_hide_another(when: str | None) -> None:
+    odd = observation(id="odd", effectiveDateTime=when)
+    reviewed = only(facts(b2m=bundle(odd, observation()), newest_within_days=30))
+    assert isinstance(reviewed, Result)
+
+
+def test_cancelled_results_do_not_hide_valid_ones() -> None:
+    when = "2026-03-02T09:00:00Z"
+    cancelled = [observation(id=f"x{n}", status="cancelled", effectiveDateTime=when) for n in range(20)]
+    assert isinstance(only(facts(b2m=bundle(*cancelled, observation()))), Result)
+    creatinine = observation("2160-0", quantity(1, "mg/dL"), id="cr")
+    void = [r | {"code": creatinine["code"]} for r in cancelled]
+    assert facts(bundle(observation()), kidney=bundle(*void, creatinine)).series("creatinine")
+
+
+def test_the_order_is_in_time_and_not_by_local_day() -> None:
+    later = observation(id="later", effectiveDateTime="2026-03-01T23:59:00Z")
+    earlier = observation(id="earlier", value=quantity(2), effectiveDateTime="2026-03-02T00:30:00+01:00")
+    reviewed = only(facts(b2m=bundle(earlier, later)))
+    assert isinstance(reviewed, Result)
+    assert reviewed.reference == "Observation/later"
+
+
+def test_results_that_are_not_all_there_do_not_mean_none() -> None:
+    paged = bundle(observation("2160-0", id="cr"), link=[{"relation": "next", "url": "x"}])
+    reviewed = only(facts(paged, b2m=bundle(observation())))
+    assert isinstance(reviewed, Result)
+    with pytest.raises(DataUnavailable):
+        chart(paged, b2m="absent")
+
+
 def test_an_unreadable_newest_result_is_not_passed_over_for_an_older_one() -> None:
     reviewed = only(facts(b2m=bundle(observation(value=quantity(unit=None)), older())))
     assert isinstance(reviewed, MissingData)
@@ -224,6 +280,27 @@ def test_a_report_refers_to_the_results_under_review() -> None:
     reviewed = only(facts(bundle(report), b2m=bundle(observation(), older())))
     assert isinstance(reviewed, Result)
     assert reviewed.reference == "Observation/older"
+
+
+def test_a_report_may_refer_by_url_and_stand_alone() -> None:
+    report = {"resourceType": "DiagnosticReport", "result": [{"reference": "urn:uuid:7"}]}
+    given = {"resourceType": "Bundle", "entry": [{"fullUrl": "urn:uuid:7", "resource": older()}]}
+    reviewed = only(facts(report, b2m=given))
+    assert isinstance(reviewed, Result)
+    assert reviewed.reference == "Observation/older"
+
+
+def test_a_report_entered_in_error_is_not_followed() -> None:
+    result = [{"reference": "Observation/b2m"}]
+    report = {"resourceType": "DiagnosticReport", "status": "entered-in-error", "result": result}
+    assert not chart(bundle(report), b2m=bundle(observation())).has_b2m
+
+
+def test_contained_results_without_ids_do_not_collide() -> None:
+    serum, urine = observation(value=quantity(2), id=None), observation("1953-9", quantity(9), id=None)
+    report = {"resourceType": "DiagnosticReport", "subject": {"reference": "Patient/p"}, "contained": [serum, urine]}
+    assert set(facts(bundle(report)).under_review) == {"serum", "urine"}
+    assert set(facts(report).under_review) == {"serum", "urine"}
 
 
 def test_a_report_about_something_else_is_no_b2m() -> None:
@@ -276,6 +353,14 @@ def test_two_versions_of_one_observation(in_results: Any, in_prefetch: Any, valu
     reviewed = only(facts(bundle(observation(**in_results)), b2m=bundle(other)))
     assert isinstance(reviewed, Result)
     assert reviewed.value == Decimal(value)
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_two_versions_in_the_prefetch_that_cannot_be_told_apart_conflict(order: int) -> None:
+    versions = [observation(value=quantity(2)), observation(value=quantity(6))][::order]
+    found = facts(b2m=bundle(versions[0]), kidney=bundle(versions[1]))
+    assert isinstance(only(found), MissingData)
+    assert isinstance(only(facts(bundle(*versions))), MissingData)
 
 
 def test_companions_are_chosen_near_the_result_under_review() -> None:
@@ -342,6 +427,9 @@ def test_no_b2m_is_nothing_to_say() -> None:
         ({"b2m": bundle(link=[{"relation": "next", "url": "x"}])}, ("b2m",)),
         ({"patient": "absent", "b2m": bundle(observation())}, ("patient",)),
         ({"patient": observation(), "b2m": bundle(observation())}, ("patient",)),
+        ({"b2m": bundle(condition())}, ("b2m",)),
+        ({"b2m": {"resourceType": "Bundle", "entry": {"resource": observation()}}}, ("b2m",)),
+        ({"b2m": bundle(None)}, ("b2m",)),
         ({"patient": "absent", "b2m": "absent"}, ("patient", "b2m")),
     ],
 )
@@ -357,7 +445,7 @@ def test_a_patient_known_to_be_nothing_is_an_unknown_person() -> None:
 
 
 def test_companions_that_were_not_given_are_unknown_and_not_none() -> None:
-    found = facts(bundle(observation()), kidney="absent", conditions={"resourceType": "OperationOutcome"})
+    found = facts(bundle(observation()), kidney="absent", conditions=bundle(observation(id="x")))
     assert found.unknown == {"kidney", "conditions"}
     assert {(m.item, m.reason) for m in found.missing} == {
         ("kidney", Reason.NOT_GIVEN),
@@ -389,7 +477,8 @@ def test_too_many_entries_are_refused() -> None:
         ({}, "female", True),
         ({"gender": "M"}, None, True),
         ({"gender": "other"}, None, True),
-        ({"gender": 1}, None, False),
+        ({"gender": ["female"]}, None, True),
+        ({"birthDate": "1958-06-14T00:00:00"}, "female", True),
         ({"birthDate": "1958"}, "female", True),
         ({"birthDate": "long ago"}, "female", False),
         ({"birthDate": 1958}, "female", False),
@@ -405,7 +494,7 @@ def test_problems_with_their_statuses() -> None:
     given = condition(
         (terms.SNOMED, "109989006"),
         (terms.ICD10CM, "C90.00"),
-        clinicalStatus={"coding": [{"system": "x", "code": "active"}]},
+        clinicalStatus={"coding": [{"code": "active"}]},
         verificationStatus={"coding": [{"code": "confirmed"}]},
         onsetDateTime="2026-02",
     )
@@ -434,12 +523,37 @@ def test_stu3_statuses_are_plain_codes() -> None:
     [
         ({"modifierExtension": [{}]}, Reason.MODIFIER),
         ({"clinicalStatus": {"coding": [{"code": 7}]}}, Reason.INVALID),
+        ({"clinicalStatus": "bogus"}, Reason.INVALID),
+        ({"clinicalStatus": 5}, Reason.INVALID),
+        ({"verificationStatus": {"text": "Refuted"}}, Reason.INVALID),
+        ({"verificationStatus": {"coding": [{"code": "confirmed"}, {"code": "refuted"}]}}, Reason.INVALID),
+        ({"verificationStatus": {"coding": [{"system": "urn:local", "code": "R"}]}}, Reason.INVALID),
+        (
+            {"code": {"coding": [{"system": terms.ICD10CM, "code": "C90.00"}, {"system": 7, "code": "x"}]}},
+            Reason.INVALID,
+        ),
     ],
 )
 def test_a_condition_that_cannot_be_read_is_missing_data(parts: Any, reason: Reason) -> None:
     found = facts(bundle(observation()), conditions=bundle(condition((terms.ICD10CM, "C90.00"), **parts)))
     assert found.problems == ()
     assert [m.reason for m in found.missing] == [reason]
+    assert found.unknown == {"conditions"}
+
+
+def test_the_status_of_hl7s_own_system_counts() -> None:
+    local = {"system": "urn:local", "code": "R"}
+    own = {"system": "http://terminology.hl7.org/CodeSystem/condition-ver-status", "code": "Refuted"}
+    given = condition((terms.ICD10CM, "C90.00"), verificationStatus={"coding": [local, own]})
+    (problem,) = facts(bundle(observation()), conditions=bundle(given)).problems
+    assert problem.verification_status == "refuted"
+
+
+def test_a_diagnosis_without_a_subject_makes_the_list_unknown() -> None:
+    given = condition((terms.ICD10CM, "C90.00"), subject=None)
+    found = facts(bundle(observation()), conditions=bundle(given, condition(("urn:x", "y"))))
+    assert found.unknown == {"conditions"}
+    assert [m.reason for m in found.missing] == [Reason.NO_SUBJECT]
 
 
 def test_conditions_without_a_meaning_for_us_are_passed_over() -> None:

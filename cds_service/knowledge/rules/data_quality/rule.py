@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 
-from cds_service.facts import Facts, MissingData, Reason, Result
+from cds_service.facts import Facts, MissingData, Reason, Result, legible
 from cds_service.knowledge import states, terms
 from cds_service.knowledge.model import Finding, Rule
 
@@ -21,6 +21,12 @@ _SAID_AS = {
     Reason.CONFLICT: "two results contradict each other",
     Reason.FUTURE: "dated in the future",
     Reason.NO_DATE: "no date",
+    Reason.CODE_CONFLICT: "codes of two analytes",
+    Reason.INVALID: "not readable",
+    Reason.MODIFIER: "carries a modifier",
+    Reason.NO_VALUE: "no value",
+    Reason.UNREADABLE_VALUE: "value not readable",
+    Reason.NO_SUBJECT: "does not say whose it is",
 }
 _GROUPS = {
     "kidney": "kidney results",
@@ -29,7 +35,7 @@ _GROUPS = {
     "urine": "urine results",
 }
 _NEEDED_OF_GROUP = {"kidney": "creatinine", "myeloma": "albumin", "urine": "urine-ph"}
-_GROUPS_OF_SPECIMEN = {"serum": ("kidney", "myeloma", "conditions"), "urine": ("urine", "conditions")}
+_GROUPS_OF_SPECIMEN = {"serum": ("b2m", "kidney", "myeloma", "conditions"), "urine": ("b2m", "urine", "conditions")}
 
 
 def evaluate(facts: Facts, rule: Rule) -> Finding | None:
@@ -78,7 +84,7 @@ def _doubt(facts: Facts, b2m: Result) -> str | None:
 
 def _otherwise(b2m: Result) -> str:
     value = b2m.suspicion and b2m.suspicion.value
-    return f"; it would then be {value:f} {b2m.unit}" if value else ""
+    return f"; it would then be {legible(value)} {b2m.unit}" if value else ""
 
 
 def _asides(facts: Facts, companions: str) -> tuple[str, ...]:
@@ -93,7 +99,7 @@ def _asides(facts: Facts, companions: str) -> tuple[str, ...]:
 
 
 def _is_newer(other: Result, b2m: Result) -> bool:
-    return other.reference != b2m.reference and other.when.sort_key() > b2m.when.sort_key()
+    return other is not b2m and other.when.sort_key() > b2m.when.sort_key()
 
 
 def _after(missing: MissingData, b2m: Result) -> bool:
@@ -106,7 +112,11 @@ def _companions(facts: Facts, rule: Rule) -> str:
     said = [
         f"{_GROUPS.get(m.item) or terms.analytes()[m.item].short} ({_SAID_AS[m.reason]})"
         for m in facts.missing
-        if m.reason in _SAID_AS and _group_of(m) in groups and not _replaced(facts, m) and not _needless(facts, m, rule)
+        if m.reason in _SAID_AS
+        and _group_of(m) in groups
+        and m is not facts.b2m_missing
+        and not _replaced(facts, m)
+        and not _needless(facts, m, rule)
     ]
     if facts.b2m and facts.specimen == "serum":
         said += _stale(facts, facts.b2m, rule)

@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 
-from cds_service.facts import Facts, Interval, Problem, Result
+from cds_service.facts import Facts, Interval, Problem, Result, legible
 from cds_service.knowledge import states
 from cds_service.knowledge.model import Finding, Rule
 
@@ -95,7 +95,7 @@ def _doubtful(
         "as_filed": _names(_stages(b2m.interval, albumins, rule)),
         "otherwise": _names(_stages(Interval.exactly(otherwise), albumins, rule)),
         "unit": unit,
-        "value": f"{otherwise:f} {b2m.unit}",
+        "value": f"{legible(otherwise)} {b2m.unit}",
     }
     return rule.finding(
         "unit_doubt",
@@ -177,7 +177,7 @@ def _notes_on_diagnosis(facts: Facts, rule: Rule, b2m: Result, myeloma: tuple[Pr
     undated = not any(p.onset for p in myeloma)
     vague = _days_from_diagnosis(facts, b2m, at_least=False) > rule.value("diagnosis_days_to")
     asked = {
-        "confirm_active": any(code.startswith("C90.0") for p in myeloma for code in p.code.split()),
+        "confirm_active": any(c.replace(".", "").upper().startswith("C900") for p in myeloma for c in p.code.split()),
         "mgus_too": bool(states.active(facts, "mgus-or-smouldering")),
         "onset_unknown": undated or vague,
         "status_unstated": any(not (p.clinical_status and p.verification_status) for p in myeloma),

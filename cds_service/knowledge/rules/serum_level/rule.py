@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 
-from cds_service.facts import Facts, Result
+from cds_service.facts import Facts, Result, legible
 from cds_service.knowledge import states
 from cds_service.knowledge.model import Finding, Rule
 
@@ -22,26 +22,31 @@ def evaluate(facts: Facts, rule: Rule) -> Finding | None:
         return rule.finding("pregnancy", facts.specimen, values=values, inputs=inputs)
     if b2m.reference_range and b2m.reference_range.high is not None:
         return _compared(facts, rule, b2m, b2m.reference_range.high, "laboratory")
-    threshold = _default(facts, rule, b2m)
-    if threshold is None:
+    bands = _bands(facts, rule, b2m)
+    above = {b2m.interval.is_above(rule.value(band)) for band in bands}
+    if not bands:
         return rule.finding("no_range", facts.specimen, values=values, inputs=inputs)
-    return _compared(facts, rule, b2m, rule.value(threshold), "default", threshold)
+    band = bands[-1] if above == {True} else bands[0]
+    return _compared(facts, rule, b2m, rule.value(band), "default", band, agree=len(above) == 1)
 
 
-def _default(facts: Facts, rule: Rule, b2m: Result) -> str | None:
+def _bands(facts: Facts, rule: Rule, b2m: Result) -> tuple[str, ...]:
+    """The defaults that the patient's age allows, the lower first; none for children and unknown ages."""
     age = facts.patient.age_on(b2m.when)
     if states.is_child(facts, b2m.when) is not False or age is None:
-        return None
+        return ()
     older_from = rule.value("older_band_from")
-    if age[0] < older_from <= age[1]:
-        return None
-    return "default_from_50_years_above" if age[0] >= older_from else "default_to_49_years_above"
+    younger = ("default_to_49_years_above",) if age[0] < older_from else ()
+    older = ("default_from_50_years_above",) if age[1] >= older_from else ()
+    return younger + older
 
 
-def _compared(facts: Facts, rule: Rule, b2m: Result, limit: Decimal, origin: str, threshold: str = "") -> Finding:
-    above = b2m.interval.is_above(limit)
+def _compared(
+    facts: Facts, rule: Rule, b2m: Result, limit: Decimal, origin: str, threshold: str = "", *, agree: bool = True
+) -> Finding:
+    above = b2m.interval.is_above(limit) if agree else None
     outcome = "unclear" if above is None else f"above_{origin}" if above else f"not_above_{origin}"
-    values = {"b2m": b2m.display, "limit": f"{limit:f} {b2m.unit}"}
+    values = {"b2m": b2m.display, "limit": f"{legible(limit)} {b2m.unit}"}
     if above:
         values["causes"] = _causes_in_chart(facts)
     return rule.finding(

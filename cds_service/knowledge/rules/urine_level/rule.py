@@ -3,7 +3,7 @@
 from datetime import timedelta
 from decimal import Decimal
 
-from cds_service.facts import Facts, Result
+from cds_service.facts import Facts, Result, legible
 from cds_service.knowledge import states
 from cds_service.knowledge.model import Finding, Rule
 
@@ -24,7 +24,7 @@ def evaluate(facts: Facts, rule: Rule) -> Finding | None:
     outcome = "unclear" if above is None else f"above_{origin}" if above else "not_above"
     if outcome == "not_above" and acid:
         outcome = "not_reassuring"
-    values = {"b2m": b2m.display, "limit": f"{limit:f} {b2m.unit}"}
+    values = {"b2m": b2m.display, "limit": f"{legible(limit)} {b2m.unit}"}
     if ph and outcome == "not_reassuring":
         values["ph"] = f"{ph.comparator}{ph.shown}"
     return rule.finding(
@@ -38,7 +38,7 @@ def evaluate(facts: Facts, rule: Rule) -> Finding | None:
 
 
 def _ph_of_same_urine(facts: Facts, rule: Rule, b2m: Result) -> Result | None:
-    hours = timedelta(hours=float(rule.value("same_urine_hours_to")))
+    hours = timedelta(hours=int(rule.value("same_urine_hours_to")))
     same_day = facts.within(("urine-ph",), b2m.when, Decimal(0))
     return next((ph for ph in same_day if ph.when.distance(b2m.when)[1] <= hours), None)
 
