@@ -55,15 +55,6 @@ class Interval:
             return False
         return None
 
-    def scaled(self, factor: Decimal) -> "Interval":
-        """The interval with both ends multiplied by a positive ``factor``."""
-        return Interval(
-            None if self.low is None else self.low * factor,
-            None if self.high is None else self.high * factor,
-            self.low_open,
-            self.high_open,
-        )
-
 
 @dataclass(frozen=True, slots=True)
 class Moment:

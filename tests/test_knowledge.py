@@ -169,6 +169,12 @@ def test_codes_known_to_be_miscoded_are_not_read_as_b2m(miscoded: str) -> None:
     assert miscoded not in terms.analyte_of_loinc()
 
 
+def test_every_limit_says_its_unit_basis_and_source() -> None:
+    for name, row in terms.load_toml("cds_service.knowledge.terms", "limits.toml").items():
+        assert set(row) == {"value", "unit", "basis", "source", "says"}, name
+        assert name.endswith(("_below", "_from", "_above", "_to"))
+
+
 def test_no_loinc_code_stands_for_two_analytes() -> None:
     codes = [code.code for analyte in terms.analytes().values() for code in analyte.loinc]
     assert len(codes) == len(set(codes))

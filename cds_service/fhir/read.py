@@ -3,7 +3,6 @@
 from collections import defaultdict
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from decimal import Decimal
 from typing import NamedTuple
 
 from cds_service.facts import Facts, MissingData, Moment, Patient, Reason, Result
@@ -17,8 +16,6 @@ from cds_service.knowledge.terms import Analyte, LoincCode
 
 _MOST_B2M = 12
 _MOST_COMPANIONS = 8
-#: Two results of one time that differ by more than this contradict each other (a service default).
-DUPLICATES_AGREE_WITHIN = Decimal("0.02")
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 _NOT_A_RESULT = (Reason.ENTERED_IN_ERROR, Reason.STATUS)
 _NO_TIME = (Reason.NO_DATE, Reason.FUTURE)
@@ -177,7 +174,10 @@ def _merged(group: list[_Read]) -> _Read:
         return group[0]
     places = frozenset().union(*(r.places for r in group))
     values = [r.value for r in results]
-    if max(values) - min(values) <= max(values) * DUPLICATES_AGREE_WITHIN and len({r.comparator for r in results}) == 1:
+    if (
+        max(values) - min(values) <= max(values) * terms.limit("duplicates_differ_above")
+        and len({r.comparator for r in results}) == 1
+    ):
         return _Read(places, min(results, key=lambda r: r.printed_unit.molar))
     first = results[0]
     printed = " and ".join(dict.fromkeys(r.printed for r in results))

@@ -6,16 +6,12 @@ from enum import Enum
 
 from cds_service.facts import Facts, Interval, Moment, Problem, Result
 from cds_service.knowledge.equations import CREATININE_UMOL_PER_MG_DL, ckd_epi_2021_creatinine
+from cds_service.knowledge.terms import limit
 
 _INACTIVE = {"inactive", "remission", "resolved"}
 _UNPROVEN = {"unconfirmed", "provisional", "differential"}
 REFUTED = {"refuted", "entered-in-error"}
 _RETURNED_OR_REMISSION = {"recurrence", "relapse", "remission"}
-ADULT_FROM = 18
-#: Service defaults, in days: how long an entry of the problem list can still mean what it says.
-ACUTE_WITHIN_DAYS = 90
-PREGNANCY_DAYS = 294
-POST_PARTUM_DAYS = 42
 
 
 def is_active(problem: Problem) -> bool:
@@ -74,9 +70,10 @@ def dialysis(facts: Facts) -> Dialysis:
 
 
 def acute_kidney_injury(facts: Facts, when: Moment) -> bool:
-    """Whether acute kidney injury is an active, confirmed problem, begun no more than 90 days from ``when``."""
+    """Whether acute kidney injury is an active, confirmed problem, begun no longer ago than counts as acute."""
+    acute_to = limit("acute_kidney_injury_days_to")
     return any(
-        is_confirmed(p) and (p.onset is None or p.onset.days_until(when) <= ACUTE_WITHIN_DAYS)
+        is_confirmed(p) and (p.onset is None or p.onset.days_until(when) <= acute_to)
         for p in active(facts, "acute-kidney-injury")
     )
 
@@ -88,20 +85,22 @@ def pregnant(facts: Facts, when: Moment) -> bool:
     """
     if facts.patient.sex == "male":
         return False
-    lasts = PREGNANCY_DAYS + POST_PARTUM_DAYS
+    after = limit("post_partum_days_to")
+    lasts = limit("pregnancy_days_to") + after
     current = any(
         is_confirmed(p) and (p.onset is None or p.onset.days_until(when) <= lasts) for p in active(facts, "pregnancy")
     )
     ended = [p.abatement for p in facts.problems_of("pregnancy") if p.abatement and is_confirmed(p)]
-    return current or any(end.days_until(when) <= POST_PARTUM_DAYS for end in ended)
+    return current or any(end.days_until(when) <= after for end in ended)
 
 
 def is_child(facts: Facts, when: Moment) -> bool | None:
     """Whether the patient was under 18 years on ``when``; None where the age does not tell."""
     age = facts.patient.age_on(when)
-    if age is None or age[0] < ADULT_FROM <= age[1]:
+    adult_from = limit("adult_years_from")
+    if age is None or age[0] < adult_from <= age[1]:
         return None
-    return age[1] < ADULT_FROM
+    return age[1] < adult_from
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,15 +122,15 @@ def kidney_function(facts: Facts, when: Moment, within_days: Decimal) -> KidneyF
     CKD-EPI 2021 from creatinine (adults only), or the laboratory's own figure where that lies nearer or there is no
     other. None where there is neither, or where the age is not known to be adult.
     """
-    if is_child(facts, when) is not False:
+    ages = facts.patient.age_on(when)
+    if ages is None or is_child(facts, when) is not False:
         return None
     found = []
     for result in facts.within(("creatinine", *REPORTED_EGFR), when, within_days):
         computed = result.analyte == "creatinine"
-        egfr = _computed(facts, result) if computed else result.interval
-        if egfr:
-            source = "CKD-EPI 2021" if computed else "as reported"
-            found.append(KidneyFunction(egfr, source, result, result.when.days_until(when)))
+        egfr = _computed(facts, result, ages) if computed else result.interval
+        source = "CKD-EPI 2021" if computed else "as reported"
+        found.append(KidneyFunction(egfr, source, result, result.when.days_until(when)))
     order = ("creatinine", *REPORTED_EGFR)
     return min(found, key=lambda k: (k.result.when.distance(when), order.index(k.result.analyte)), default=None)
 
@@ -142,11 +141,8 @@ def creatinine_is_unsteady(facts: Facts, when: Moment, within_days: Decimal, fol
     return len(values) > 1 and max(values) >= min(values) * fold
 
 
-def _computed(facts: Facts, creatinine: Result) -> Interval | None:
+def _computed(facts: Facts, creatinine: Result, ages: tuple[int, int]) -> Interval:
     """CKD-EPI 2021 for every age and sex that the chart leaves open; a comparator leaves one side open."""
-    ages = facts.patient.age_on(creatinine.when)
-    if ages is None:
-        return None
     sexes = {"female": (True,), "male": (False,)}.get(facts.patient.sex or "", (True, False))
 
     def estimates(value: Decimal) -> list[Decimal]:

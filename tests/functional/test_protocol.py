@@ -1,5 +1,6 @@
 """The failure matrix of docs/failure-matrix.md: what comes, what goes back. One test a row, in its order."""
 
+import io
 import json
 import logging
 from decimal import Decimal
@@ -162,6 +163,18 @@ def test_text_of_a_unit_that_we_do_not_know_stays_out_of_the_summary() -> None:
 def test_too_many_entries_are_400() -> None:
     refused(post(REVIEW, call(bundle(*[observation()] * 11)), settings=Settings(max_entries=10)), 400, "prefetch")
     assert post(REVIEW, call(bundle(*[observation()] * 10)), settings=Settings(max_entries=10)).status_code == 200
+
+
+def test_a_body_of_unknown_length_is_read_to_the_limit_and_no_further() -> None:
+    client = create_app(Settings(max_body_bytes=10_000)).test_client()
+    for size, status in ((10_001, 413), (9_000, 400)):
+        answer = client.post(
+            f"/cds-services/{REVIEW}",
+            input_stream=io.BytesIO(b" " * size),
+            content_type="application/json",
+            environ_overrides={"wsgi.input_terminated": True, "CONTENT_LENGTH": ""},
+        )
+        refused(answer, status)
 
 
 @pytest.mark.parametrize(

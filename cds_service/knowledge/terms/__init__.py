@@ -128,6 +128,16 @@ def load_toml(package: str, name: str) -> dict[str, Any]:
 
 
 @cache
+def _limits() -> dict[str, Decimal]:
+    return {name: Decimal(row["value"]) for name, row in load_toml(__name__, "limits.toml").items()}
+
+
+def limit(name: str) -> Decimal:
+    """A limit that belongs to no single rule, in the unit that ``limits.toml`` gives."""
+    return _limits()[name]
+
+
+@cache
 def units() -> dict[str, Unit]:
     """The unit table by UCUM code."""
     rows = load_toml(__name__, "units.toml")["unit"]

@@ -72,6 +72,18 @@ def test_an_error_is_a_message_and_an_exit_code(monkeypatch: pytest.MonkeyPatch)
     assert "cds-service: These settings cannot be used" in result.output
 
 
+def test_no_port_at_all_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(demo, "_HOST", "203.0.113.1")
+    with pytest.raises(CdsServiceError, match="No free port"):
+        demo._free_port(8000)
+
+
+def test_the_demo_stops_by_itself_when_asked() -> None:
+    result = CliRunner().invoke(cli, ["demo", "--port", "0", "--once"])
+    assert result.exit_code == 0, result.output
+    assert "The service stays up" not in result.output
+
+
 def test_the_demo_in_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """All but the waiting: Ctrl-C ends it, and the service with it."""
 

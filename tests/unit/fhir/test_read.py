@@ -158,6 +158,11 @@ def test_reference_range(ranges: Any, high: Decimal | None, printed: str | None)
     assert (found.printed if found else None) == printed
 
 
+def test_albumin_in_moles_is_not_converted() -> None:
+    moles = observation("54347-0", quantity(Decimal(526), "umol/L"), id="alb")
+    assert [m.reason for m in facts(bundle(observation()), myeloma=bundle(moles)).missing] == [Reason.NOT_CONVERTIBLE]
+
+
 def test_a_code_counts_only_with_its_system() -> None:
     race = observation(code={"coding": [{"system": "urn:oid:2.16.840.1.113883.6.238", "code": "1952-1"}]})
     assert facts(bundle(observation()), b2m=bundle(race | {"id": "x"})).results[0].loinc == "1952-1"

@@ -27,6 +27,11 @@ def holds(interval: Interval, value: Decimal) -> bool:
     return above and below
 
 
+def finer(values: list[Decimal]) -> list[Decimal]:
+    """Values between those that an interval may end in, so that none of its parts is missed."""
+    return [value + Decimal(step) / 16 for value in [Decimal("0.01"), *values] for step in range(4)]
+
+
 def intervals(values: list[Decimal]) -> st.SearchStrategy[Interval]:
     ends = st.sampled_from(values)
     return st.one_of(
@@ -39,8 +44,7 @@ def intervals(values: list[Decimal]) -> st.SearchStrategy[Interval]:
 
 @given(b2m=intervals(B2M), albumin=st.none() | intervals(ALBUMIN))
 def test_the_set_of_stages_is_what_trying_every_value_gives(b2m: Interval, albumin: Interval | None) -> None:
-    finer = [value + Decimal(step) / 16 for value in [Decimal(0), *B2M] for step in range(4)]
-    levels = [value for value in finer if holds(b2m, value)]
-    albumins = [value for value in [Decimal(1), *ALBUMIN, Decimal(99)] if albumin is None or holds(albumin, value)]
+    levels = [value for value in finer(B2M) if holds(b2m, value)]
+    albumins = [value for value in finer(ALBUMIN) if albumin is None or holds(albumin, value)]
     tried = {naive(level, beside) for level in levels for beside in albumins}
     assert possible_stages(b2m, albumin, RULE) == tried

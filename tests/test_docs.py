@@ -1,0 +1,62 @@
+"""What is written about the project is true of it."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from cds_service.cli.main import cli
+from cds_service.config import Settings
+from cds_service.knowledge.model import load
+
+ROOT = Path(__file__).parents[1]
+
+
+def text(name: str) -> str:
+    return (ROOT / name).read_text("utf-8")
+
+
+def test_every_setting_is_documented_with_its_default() -> None:
+    rows = dict(re.findall(r"^\| `([A-Z_]+)` \| `([^`]*)` \|", text("docs/settings.md"), re.MULTILINE))
+    assert rows == {name.upper(): str(field.default) for name, field in Settings.model_fields.items()}
+
+
+def test_every_command_is_documented() -> None:
+    assert [name for name in cli.commands if f"`cds-service {name}`" not in text("docs/settings.md")] == []
+
+
+def test_every_make_target_of_the_readme_exists() -> None:
+    targets = set(re.findall(r"^([a-z]+):", text("Makefile"), re.MULTILINE))
+    assert set(re.findall(r"`?make ([a-z]+)", text("README.md"))) <= targets
+
+
+def test_every_rule_is_in_the_readme_and_in_the_knowledge_log() -> None:
+    for rule in load():
+        assert f"`{rule.id}`" in text("README.md")
+        assert f"`{rule.id}` {rule.version}" in text("KNOWLEDGE.md")
+
+
+@pytest.mark.parametrize("name", ["README.md", *(str(p.relative_to(ROOT)) for p in (ROOT / "docs").rglob("*.md"))])
+def test_links_lead_somewhere(name: str) -> None:
+    folder = (ROOT / name).parent
+    links = re.findall(r"\]\((?!https?://)([^)#]+)\)", text(name))
+    assert [link for link in links if not (folder / link).exists()] == []
+
+
+def test_the_layout_names_every_module() -> None:
+    listed = text("docs/architecture.md")
+    modules = {p.name for p in (ROOT / "cds_service").rglob("*.py") if p.name not in ("__init__.py", "__main__.py")}
+    folders = {"main.py", "serve.py", "demo.py", "card_view.py", "calls.py"}  # said by what they do, not by name
+    assert [module for module in sorted(modules - folders) if module not in listed] == []
+
+
+def test_constraints_name_no_address() -> None:
+    assert not re.search(r"https?:|file:|@|/", text("constraints.txt"))
+
+
+def test_the_layers_of_the_layout_are_those_that_are_checked() -> None:
+    block = re.search(r"\n\n((?:    [a-z| ]+\n)+)\n## Invariants", text("docs/architecture.md"))
+    assert block is not None
+    layers = re.search(r"layers = \[(.*?)\]", text("pyproject.toml"), re.DOTALL)
+    assert layers is not None
+    assert re.findall(r'"([^"]+)"', layers[1]) == [line.strip() for line in block[1].strip().splitlines()]
