@@ -174,10 +174,8 @@ def _merged(group: list[_Read]) -> _Read:
         return group[0]
     places = frozenset().union(*(r.places for r in group))
     values = [r.value for r in results]
-    if (
-        max(values) - min(values) <= max(values) * terms.limit("duplicates_differ_above")
-        and len({r.comparator for r in results}) == 1
-    ):
+    agree = max(values) - min(values) <= max(values) * terms.limit("duplicates_differ_above")
+    if agree and len({r.comparator for r in results}) == 1:
         return _Read(places, min(results, key=lambda r: r.printed_unit.molar))
     first = results[0]
     printed = " and ".join(dict.fromkeys(r.printed for r in results))
