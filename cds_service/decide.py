@@ -9,7 +9,7 @@ from cds_service.cards.compose import compose
 from cds_service.config import Settings
 from cds_service.errors import NothingDecided
 from cds_service.facts import Facts
-from cds_service.fhir.gather import gather
+from cds_service.fhir.gather import Chart, gather
 from cds_service.fhir.read import read
 from cds_service.knowledge.model import Finding, Rule
 from cds_service.models import Card, HookRequest
@@ -30,9 +30,10 @@ class Failure:
 class Decision:
     """What was found in one call, and what is shown of it. Logs and metrics are written from this.
 
-    ``timings`` are milliseconds by stage.
+    ``timings`` are milliseconds by stage. ``chart`` lives as long as the call and is never kept.
     """
 
+    chart: Chart
     facts: Facts | None = None
     findings: tuple[Finding, ...] = ()
     failures: tuple[Failure, ...] = ()
@@ -51,7 +52,7 @@ def decide(call: HookRequest, *, rules: Sequence[Rule], as_of: datetime, setting
     chart = gather(call, max_entries=settings.max_entries)
     clock.lap("gather")
     if not chart.has_b2m:
-        return Decision(timings=clock.laps)
+        return Decision(chart, timings=clock.laps)
     newest_within = settings.chart_review_max_age_days if call.hook == PATIENT_VIEW else None
     facts = read(chart, as_of=as_of, newest_within_days=newest_within)
     clock.lap("read")
@@ -59,7 +60,7 @@ def decide(call: HookRequest, *, rules: Sequence[Rule], as_of: datetime, setting
     clock.lap("evaluate")
     cards = compose(facts, findings, rules, [failure.specimen for failure in failures])
     clock.lap("compose")
-    return Decision(facts, findings, failures, tuple(cards), clock.laps)
+    return Decision(chart, facts, findings, failures, tuple(cards), clock.laps)
 
 
 def evaluate(facts: Facts, rules: Sequence[Rule]) -> tuple[tuple[Finding, ...], tuple[Failure, ...]]:

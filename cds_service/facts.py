@@ -261,7 +261,8 @@ class Facts:
 
     ``under_review`` maps a specimen to the B2M result a card is about: a ``Result``, or the ``MissingData`` that stands
     in its place. Rules look at one specimen at a time: ``specimen``, set by ``of``. ``unknown`` names the prefetch
-    groups of which "not there" does not mean "none"; ``ignored`` counts, by reason, what was not read.
+    groups of which "not there" does not mean "none"; ``ignored`` counts, by reason, what was not read. ``fates`` says
+    what became of each Observation of the chart whose code we know, by its place.
     """
 
     as_of: datetime
@@ -272,6 +273,7 @@ class Facts:
     missing: tuple[MissingData, ...] = ()
     unknown: frozenset[str] = frozenset()
     ignored: dict[str, int] = field(default_factory=dict)
+    fates: dict[int, str] = field(default_factory=dict)
     specimen: str = ""
 
     def of(self, specimen: str) -> "Facts":

@@ -133,7 +133,7 @@ class _Draft:
 
     def _thresholds(self) -> list[str]:
         said = [
-            _threshold(name, s.rule.thresholds[name], self._inputs())
+            threshold_text(name, s.rule.thresholds[name], self._inputs())
             for s in self.spoken
             for name in s.finding.thresholds
         ]
@@ -206,7 +206,8 @@ def _age(days: int) -> str:
     return f"{days // 30} months" if days < 730 else f"{days // 365} years"
 
 
-def _threshold(name: str, threshold: Threshold, inputs: list[Result]) -> str:
+def threshold_text(name: str, threshold: Threshold, inputs: Sequence[Result]) -> str:
+    """A threshold in words, in the laboratory's own unit too where it differs, and called a default where it is one."""
     side = _SIDES[name.rsplit("_", 1)[-1]]
     text = f"{threshold.says}: {side} {threshold.value:f} {threshold.unit}"
     compared = next((r for r in inputs if threshold.of and r.analyte == threshold.of), None)

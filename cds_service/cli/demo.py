@@ -8,6 +8,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -18,14 +19,7 @@ from rich.console import Console
 from cds_service.cli.card_view import show_card
 from cds_service.errors import CdsServiceError
 from cds_service.fhir.shape import Json, objects
-from cds_service.replay.calls import (
-    calls_of_bundle,
-    dump_json,
-    fixtures_folder,
-    read_fixtures,
-    read_json_file,
-    read_ndjson,
-)
+from cds_service.replay.calls import Prepared, dump_json, fixtures_folder, prepare, read_documents, read_fixtures
 from cds_service.replay.dates import moved
 
 _sleep = time.sleep
@@ -33,7 +27,7 @@ _HOST = "127.0.0.1"
 _START_SECONDS = 20.0
 _SERVICE = "b2m-result-review"
 #: Real patients whose cards are printed whole: stages I to III, kidneys failing, a unit in doubt.
-_SHOWN = ("commpass-000", "commpass-010", "commpass-003", "commpass-008")
+_SHOWN = ("commpass-005", "commpass-007", "commpass-008", "commpass-012")
 
 
 @click.command()
@@ -94,7 +88,7 @@ def _show(console: Console, url: str, folder: Path) -> None:
     _show_cohort(console, url, folder / "commpass", now)
     console.rule("Made-up cases, each with its reason (fhir_fixtures)")
     for case in read_fixtures(folder):
-        request = moved(case.request, (now - case.as_of).days)
+        request = moved(case.request, (now - (case.as_of or now)).days)
         console.print(f"[bold]{case.name}[/bold]: {case.expected['why']}")
         answer = _post(url, case.service, request)
         for card in answer.get("cards", []):
@@ -105,21 +99,21 @@ def _show(console: Console, url: str, folder: Path) -> None:
 
 
 def _show_cohort(console: Console, url: str, folder: Path, now: datetime) -> None:
-    about = read_json_file(folder / "expected.json")
-    days = (now - datetime.fromisoformat(about["as_of"])).days
-    console.print(f"Their dates are moved by {days} days, to today; the values are as recorded.\n")
     tally: Counter[str] = Counter()
-    for bundle in read_ndjson(folder / "bundles.ndjson.gz"):
-        for request in calls_of_bundle(moved(bundle, days), "lab-result-review"):
-            cards = _post(url, _SERVICE, request)["cards"]
+    for given in read_documents([folder / "bundles.ndjson.gz"]):
+        days = (now - datetime.fromisoformat(given.expected["as_of"])).days
+        if not tally:
+            console.print(f"Their dates are moved by {days} days, to today; the values are as recorded.\n")
+        prepared = prepare(replace(given, document=moved(given.document, days)), {"lab-result-review": _SERVICE})
+        for call in prepared.calls if isinstance(prepared, Prepared) else ():
+            cards = _post(url, _SERVICE, call.request)["cards"]
             tally[_kind(cards)] += 1
-            if bundle["id"] in _SHOWN:
-                console.print(f"[bold]Patient {bundle['id']}[/bold]")
+            if given.document["id"] in _SHOWN:
+                console.print(f"[bold]Patient {given.document['id']}[/bold]")
                 for card in cards:
                     show_card(console, card)
-    console.print(
-        f"All {tally.total()} patients: " + ", ".join(f"{n} {kind}" for kind, n in sorted(tally.items())) + ".\n"
-    )
+    told = ", ".join(f"{count} {kind}" for kind, count in sorted(tally.items()))
+    console.print(f"All {tally.total()} patients: {told}.\n")
 
 
 def _kind(cards: list[Json]) -> str:

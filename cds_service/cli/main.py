@@ -10,6 +10,8 @@ import click
 
 from cds_service import __version__
 from cds_service.cli.demo import demo
+from cds_service.cli.explain import explain_command
+from cds_service.cli.replay import replay
 from cds_service.cli.serve import serve
 from cds_service.errors import CdsServiceError
 
@@ -31,3 +33,5 @@ def cli() -> None:
 
 cli.add_command(serve)
 cli.add_command(demo)
+cli.add_command(replay)
+cli.add_command(explain_command)

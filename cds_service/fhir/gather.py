@@ -42,7 +42,8 @@ class Chart:
     """The resources of the context's patient, before anything is interpreted.
 
     ``under_review`` holds the places in ``observations`` of those that the hook's ``results`` name; None where the
-    hook named none. ``foreign_b2m``: a B2M result was ignored because it is not the patient's.
+    hook named none. ``foreign_b2m``: a B2M result was ignored because it is not the patient's. ``discarded`` says of
+    each Observation that is not in ``observations`` which one, and why.
     """
 
     patient_id: str
@@ -53,6 +54,7 @@ class Chart:
     missing: tuple[MissingData, ...] = ()
     ignored: dict[str, int] = field(default_factory=dict)
     foreign_b2m: bool = False
+    discarded: tuple[tuple[str, str], ...] = ()
 
     @property
     def has_b2m(self) -> bool:
@@ -153,6 +155,7 @@ class _Sorting:
         self.ignored: Counter[str] = Counter()
         self.missing: list[MissingData] = []
         self.foreign_b2m = False
+        self.discarded: list[tuple[str, str]] = []
         self._from_results: set[str] = set()
 
     def chart(self, results: Group | None, groups: Mapping[str, Group], patient: Json | None) -> Chart:
@@ -180,6 +183,7 @@ class _Sorting:
             missing=(*lacking, *self.missing),
             ignored=dict(self.ignored),
             foreign_b2m=self.foreign_b2m,
+            discarded=tuple(self.discarded),
         )
 
     def _keep(self, resource: Json, *, from_results: bool) -> None:
@@ -195,12 +199,20 @@ class _Sorting:
         if newer is None and (from_results or key not in self._from_results):
             key = f"{key}{_ALSO}{id(resource)}"  # which one is newer cannot be told: both are read, and may conflict
             newer = resource
+        if other is not None and key in self.kept:
+            self._discard(other, "same-resource" if other == resource else "older-version")
         self.kept[key] = newer or other or resource
         if from_results:
             self._from_results.add(key)
 
+    def _discard(self, resource: Json, reason: str) -> None:
+        if resource.get("resourceType") == "Observation":
+            self.discarded.append((bundle.reference_of(resource), reason))
+
     def _ignore(self, resource: Json, reference: str) -> None:
-        self.ignored["another-patient" if reference else Reason.NO_SUBJECT] += 1
+        reason = "another-patient" if reference else str(Reason.NO_SUBJECT)
+        self.ignored[reason] += 1
+        self._discard(resource, reason)
         self.foreign_b2m = self.foreign_b2m or is_b2m(resource)
         item = "" if reference else _item(resource)
         if item:

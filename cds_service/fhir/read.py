@@ -75,7 +75,20 @@ def read(chart: Chart, *, as_of: datetime, newest_within_days: int | None = None
         missing=missing,
         unknown=frozenset(m.item for m in (*chart.missing, *unread)),
         ignored=chart.ignored,
+        fates=_fates([*b2m.values(), *others.values()], kept),
     )
+
+
+def _fates(candidates: list[list[_Candidate]], kept: list[_Read]) -> dict[int, str]:
+    """What became of each candidate: read, a duplicate of one that was, not chosen, or why it could not be read."""
+    fates = {c.place: "not-chosen" for found in candidates for c in found}
+    for places, reading in kept:
+        first, *others = sorted(places)
+        if isinstance(reading, Result):
+            fates |= {first: "read", **dict.fromkeys(others, "duplicate")}
+        else:
+            fates |= dict.fromkeys(places, str(reading.reason))
+    return fates
 
 
 def _candidates(observations: Iterable[Json]) -> tuple[dict[str, list[_Candidate]], dict[str, list[_Candidate]]]:

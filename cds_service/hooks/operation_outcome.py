@@ -25,7 +25,16 @@ _STATUS: dict[type[CallError], tuple[int, str]] = {
     WrongContentType: (415, "not-supported"),
     NothingDecided: (500, "exception"),
 }
+_SAID = {
+    404: "Nothing is here; GET /cds-services lists what is offered.",
+    405: "This address does not take this method; the Allow header names those that it takes.",
+}
 _INTERNAL = "The service could not answer. Nothing was decided: do not read this as 'no advice'."
+
+
+def status_of(error: CallError) -> int:
+    """The HTTP status that an error is answered with."""
+    return _STATUS[type(error)][0]
 
 
 def register(app: Flask) -> None:
@@ -45,7 +54,7 @@ def _of_http_error(error: HTTPException) -> Response:
     code = {404: "not-found", 405: "not-supported", 413: "too-long"}.get(
         status, "invalid" if status < 500 else "exception"
     )
-    answer = _answer(status, code, error.name if status < 500 else _INTERNAL, None)
+    answer = _answer(status, code, _SAID.get(status, error.name) if status < 500 else _INTERNAL, None)
     for name, value in error.get_headers():
         if name.lower() == "allow":
             answer.headers[name] = value

@@ -1,10 +1,10 @@
-"""Recorded charts to CDS Hooks calls. A Bundle is taken for the whole chart: what is not in it is none."""
+"""Documents to CDS Hooks calls. A Bundle is taken for the whole chart: what is not in it is none."""
 
-import gzip
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
@@ -12,21 +12,121 @@ from typing import Any
 from uuid import uuid4
 
 from cds_service.errors import InputFileError
-from cds_service.fhir.bundle import patient_id_of, resources_of
+from cds_service.fhir.bundle import patient_id_of, resources_of, with_contained
 from cds_service.fhir.gather import prefetch_templates
-from cds_service.fhir.shape import Json, codings, text
-from cds_service.knowledge import terms
+from cds_service.fhir.shape import Json, objects, text
+from cds_service.replay.inputs import Fault, Input, read_inputs
+from cds_service.replay.prefetch import answer
+
+RESULT_REVIEW = "b2m-result-review"
 
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """A call as it was recorded, with the time at which it is to be read."""
+    """A call as it was recorded or made from a chart, with the time at which it is to be read."""
 
     name: str
     service: str
     request: Json
-    as_of: datetime
+    as_of: datetime | None
     expected: Json
+    chart: tuple[Json, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What a document comes to: its calls, and the Observations that are in none of them, by why."""
+
+    calls: tuple[Recorded, ...] = ()
+    left_out: Counter[str] = field(default_factory=Counter)
+
+
+def prepare(given: Input, services: dict[str, str]) -> Prepared | Fault:
+    """The calls of a document: itself if it is one, else one for each patient that it tells of.
+
+    Args:
+        given: a CDS Hooks request, a Bundle, or a single FHIR resource.
+        services: service id by hook; a chart is sent to the first.
+    """
+    document, expected = given.document, given.expected
+    try:
+        as_of = datetime.fromisoformat(expected["as_of"]) if "as_of" in expected else None
+    except (TypeError, ValueError):
+        return Fault(given.name, f"as_of in its expected.json is no date and time: {expected['as_of']!r}")
+    if "hook" in document:
+        service = expected.get("service") or services.get(text(document, "hook"), RESULT_REVIEW)
+        return Prepared((Recorded(given.name, service, document, as_of, expected),))
+    if not text(document, "resourceType"):
+        return Fault(given.name, "neither a CDS Hooks request (no hook) nor FHIR (no resourceType)")
+    resources = tuple(with_contained(document))
+    hook, service = next(iter(services.items()))
+    calls: list[Recorded] = []
+    left_out: Counter[str] = Counter()
+    owners = [_owner(r, _patient_ids(document)) for r in resources]
+    for owner, resource in zip(owners, resources, strict=True):
+        if resource.get("resourceType") == "Observation" and owner is None:
+            left_out["not-a-patients" if text(resource, "subject", "reference") else "no-subject"] += 1
+    for patient_id in dict.fromkeys(owner for owner in owners if owner):
+        own = tuple(_of(r, patient_id) for owner, r in zip(owners, resources, strict=True) if owner == patient_id)
+        name = f"{given.name} ({text(document, 'id')})" if text(document, "id") else given.name
+        call = Recorded(name, service, chart_call(patient_id, own, hook), as_of, expected, own)
+        calls.append(call)
+        left_out["not-asked-for"] += len(not_asked_for(call))
+    return Prepared(tuple(calls), +left_out)
+
+
+def not_asked_for(call: Recorded) -> list[Json]:
+    """The Observations of a call's chart that no prefetch template asks for."""
+    asked = {id(entry["resource"]) for value in call.request["prefetch"].values() for entry in objects(value, "entry")}
+    return [r for r in call.chart if r.get("resourceType") == "Observation" and id(r) not in asked]
+
+
+def _patient_ids(document: Json) -> dict[str, str]:
+    """Patient id by the fullUrl under which a Bundle holds the Patient; its own id, else the end of that URL."""
+    found = {}
+    for entry in objects(document, "entry"):
+        url = text(entry, "fullUrl")
+        if url and text(entry, "resource", "resourceType") == "Patient":
+            found[url] = text(entry, "resource", "id") or re.split("[:/]", url)[-1]
+    return found
+
+
+def _owner(resource: Json, by_url: dict[str, str]) -> str | None:
+    """The id of the patient that a resource is, or is about."""
+    if resource.get("resourceType") == "Patient":
+        return text(resource, "id") or next(iter(by_url.values()), "unnamed")
+    reference = text(resource, "subject", "reference")
+    return by_url.get(reference) or patient_id_of(reference) or None
+
+
+def _of(resource: Json, patient_id: str) -> Json:
+    """The resource as a server would hold it: with an id, and a relative reference to its patient."""
+    if resource.get("resourceType") == "Patient":
+        return {**resource, "id": patient_id}
+    return {**resource, "subject": {"reference": f"Patient/{patient_id}"}}
+
+
+def chart_call(patient_id: str, chart: tuple[Json, ...], hook: str, templates: dict[str, str] | None = None) -> Json:
+    """A call about a patient whose whole chart is ``chart``, each prefetch template answered from it."""
+    context = {"userId": "Practitioner/replay", "patientId": patient_id}
+    asked = templates if templates is not None else prefetch_templates()
+    return {
+        "hook": hook,
+        "hookInstance": str(uuid4()),
+        "context": context,
+        "prefetch": {key: answer(template, context, chart) for key, template in asked.items()},
+    }
+
+
+def observations_in(value: object) -> int:
+    """How many Observations there are in a document, those in Bundles and containers inside it included."""
+    if not isinstance(value, dict) or not isinstance(value.get("resourceType"), str):
+        return 0
+    found = resources_of(value) if value["resourceType"] == "Bundle" else with_contained(value)
+    return sum(resource.get("resourceType") == "Observation" for resource in found)
+
+
+# ------------------------------------------------------------------ fixtures
 
 
 def fixtures_folder() -> Path:
@@ -46,42 +146,27 @@ def read_fixtures(folder: Path) -> Iterator[Recorded]:
     """The cases of a fixtures folder, one subfolder with request.json and expected.json each, by name.
 
     Raises:
-        InputFileError: a file cannot be read as JSON; the message names it.
+        InputFileError: a file cannot be read; the message names it.
     """
-    for path in sorted(folder.glob("*/request.json")):
-        expected = read_json_file(path.with_name("expected.json"))
-        as_of = datetime.fromisoformat(expected["as_of"])
-        yield Recorded(path.parent.name, expected["service"], read_json_file(path), as_of, expected)
+    for given in read_documents(sorted(folder.glob("*/request.json"))):
+        as_of = datetime.fromisoformat(given.expected["as_of"])
+        name = Path(given.name).parent.name
+        yield Recorded(name, given.expected["service"], given.document, as_of, given.expected)
 
 
-def read_json_file(path: Path) -> Any:
-    """A JSON file, numbers as Decimal.
+def read_documents(paths: list[Path]) -> Iterator[Input]:
+    """The documents of files that have to be right.
 
     Raises:
-        InputFileError: it is not there or no JSON; the message names file and line.
+        InputFileError: one cannot be read; the message names it.
     """
-    try:
-        return json.loads(path.read_text("utf-8"), parse_float=Decimal)
-    except OSError as error:
-        raise InputFileError(f"{path}: {error.strerror}") from error
-    except ValueError as error:
-        raise InputFileError(f"{path}: {error}") from error
+    for found in read_inputs([str(path) for path in paths], _NO_STDIN):
+        if isinstance(found, Fault):
+            raise InputFileError(f"{found.name}: {found.message}")
+        yield found
 
 
-def read_ndjson(path: Path) -> Iterator[Json]:
-    """The JSON objects of a gzipped NDJSON file, one a line, numbers as Decimal.
-
-    Raises:
-        InputFileError: a line is no JSON; the message names file and line.
-    """
-    with gzip.open(path, "rt", encoding="utf-8") as lines:
-        for number, line in enumerate(lines, 1):
-            try:
-                yield json.loads(line, parse_float=Decimal)
-            except ValueError as error:
-                raise InputFileError(f"{path}, line {number}: {error}") from error
-
-
+_NO_STDIN: Any = None
 _NUMBER_MARK = "\u2063"
 _MARKED_NUMBER = re.compile(f'"{_NUMBER_MARK}([^"]*){_NUMBER_MARK}"')
 
@@ -95,39 +180,3 @@ def dump_json(document: Any) -> bytes:
         raise TypeError(f"{type(number).__name__} is no JSON")
 
     return _MARKED_NUMBER.sub(r"\1", json.dumps(document, default=marked, ensure_ascii=False)).encode()
-
-
-def calls_of_bundle(bundle: Json, hook: str) -> Iterator[Json]:
-    """One call for each patient that a Bundle tells of, its chart as prefetch."""
-    resources = list(resources_of(bundle))
-    patients = {text(r, "id"): r for r in resources if r.get("resourceType") == "Patient" and text(r, "id")}
-    subjects = dict.fromkeys(patient_id_of(text(r, "subject", "reference")) for r in resources)
-    for patient_id in dict.fromkeys([*patients, *(subject for subject in subjects if subject)]):
-        own = [r for r in resources if patient_id_of(text(r, "subject", "reference")) == patient_id]
-        yield {
-            "hook": hook,
-            "hookInstance": str(uuid4()),
-            "context": {"userId": "Practitioner/replay", "patientId": patient_id},
-            "prefetch": _prefetch(patients.get(patient_id), own),
-        }
-
-
-def _prefetch(patient: Json | None, own: list[Json]) -> Json:
-    groups: dict[str, list[Json]] = {key: [] for key in prefetch_templates() if key != "patient"}
-    known = terms.analyte_of_loinc()
-    for resource in own:
-        if resource["resourceType"] == "Condition":
-            groups["conditions"].append(resource)
-        found = {known[c][0].group for system, c in codings(resource, "code") if system == terms.LOINC and c in known}
-        for group in found if resource["resourceType"] == "Observation" else ():
-            groups[group].append(resource)
-    return {"patient": patient} | {key: _searchset(found) for key, found in groups.items()}
-
-
-def _searchset(resources: list[Json]) -> Json:
-    return {
-        "resourceType": "Bundle",
-        "type": "searchset",
-        "total": len(resources),
-        "entry": [{"resource": resource} for resource in resources],
-    }

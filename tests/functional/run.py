@@ -30,7 +30,7 @@ def post(
 
 def cards_of(case: Recorded) -> list[dict[str, Any]]:
     """The cards of a recorded case; none where it is refused."""
-    answer = post(case.service, case.request, as_of=case.as_of)
+    answer = post(case.service, case.request, as_of=case.as_of or NOW)
     assert answer.status_code == case.expected["status"], answer.text
     cards: list[dict[str, Any]] = answer.get_json().get("cards", [])
     return cards

@@ -1,7 +1,6 @@
 """497 real people with newly diagnosed myeloma, against the ISS stage that their centre recorded."""
 
 import csv
-from datetime import datetime
 from decimal import Decimal
 from functools import cache
 from typing import Any, NamedTuple
@@ -10,7 +9,7 @@ from cds_service.config import Settings
 from cds_service.decide import Decision, decide
 from cds_service.knowledge.model import load
 from cds_service.models import HookRequest
-from cds_service.replay.calls import calls_of_bundle, fixtures_folder, read_json_file, read_ndjson
+from cds_service.replay.calls import Prepared, fixtures_folder, prepare, read_documents
 
 FOLDER = fixtures_folder() / "commpass"
 SIGNIFICANT_CREATININE = Decimal(177)
@@ -33,17 +32,17 @@ class Person(NamedTuple):
 def people() -> tuple[Person, ...]:
     with (FOLDER / "recorded.csv").open(encoding="utf-8") as rows:
         recorded = {row["patient"]: row["recorded_iss"] for row in csv.DictReader(rows)}
-    as_of = datetime.fromisoformat(read_json_file(FOLDER / "expected.json")["as_of"])
     rules, settings = load(), Settings()
     found = []
-    for bundle in read_ndjson(FOLDER / "bundles.ndjson.gz"):
-        (request,) = calls_of_bundle(bundle, "lab-result-review")
-        decision = decide(HookRequest.model_validate(request), rules=rules, as_of=as_of, settings=settings)
-        found.append(
-            Person(
-                bundle["id"], recorded[bundle["id"]], value(bundle, "b2m"), value(bundle, "cr") or Decimal(0), decision
-            )
-        )
+    for given in read_documents([FOLDER / "bundles.ndjson.gz"]):
+        prepared = prepare(given, {"lab-result-review": "b2m-result-review"})
+        assert isinstance(prepared, Prepared)
+        (call,) = prepared.calls
+        assert call.as_of
+        decision = decide(HookRequest.model_validate(call.request), rules=rules, as_of=call.as_of, settings=settings)
+        bundle = given.document
+        b2m, creatinine = value(bundle, "b2m"), value(bundle, "cr") or Decimal(0)
+        found.append(Person(bundle["id"], recorded[bundle["id"]], b2m, creatinine, decision))
     return tuple(found)
 
 

@@ -1,9 +1,8 @@
 """Recorded charts to calls, and dates moved."""
 
-import gzip
-import json
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,22 +10,87 @@ from cds_service.errors import InputFileError
 from cds_service.fhir.gather import PAGE_SIZE, prefetch_templates
 from cds_service.models import HookRequest
 from cds_service.replay import calls
-from cds_service.replay.calls import calls_of_bundle, dump_json, read_fixtures, read_ndjson
+from cds_service.replay.calls import (
+    Prepared,
+    dump_json,
+    not_asked_for,
+    observations_in,
+    prepare,
+    read_fixtures,
+)
 from cds_service.replay.dates import moved
-from tests.unit.fhir.make import bundle, condition, observation, patient, quantity
+from cds_service.replay.inputs import Fault, Input
+from tests.unit.fhir.make import bundle, call, condition, observation, patient, quantity
+
+HOOKS = {"lab-result-review": "b2m-result-review"}
+
+
+def prepared(document: Any, **expected: Any) -> Prepared:
+    found = prepare(Input("x.json", document, expected), HOOKS)
+    assert isinstance(found, Prepared)
+    return found
 
 
 def test_a_bundle_is_the_whole_chart_of_each_patient_in_it() -> None:
     creatinine = observation("2160-0", quantity(1, "mg/dL"), id="cr")
+    sodium = observation("2951-2", quantity(140, "mmol/L"), id="na")
     stranger = observation(id="x", subject={"reference": "Patient/q"})
-    document = bundle(patient(), observation(), creatinine, condition(("urn:x", "y")), stranger)
-    first, second = calls_of_bundle(document, "lab-result-review")
+    document = bundle(patient(), observation(), creatinine, sodium, condition(("urn:x", "y")), stranger)
+    found = prepared(document)
+    first, second = (call.request for call in found.calls)
     assert HookRequest.model_validate(first).context.patientId == "p"
     assert set(first["prefetch"]) == set(prefetch_templates())
     held = {key: len(value["entry"]) for key, value in first["prefetch"].items() if key != "patient"}
     assert held == {"b2m": 1, "kidney": 1, "myeloma": 0, "urine": 0, "conditions": 1}
     assert second["context"]["patientId"] == "q"
     assert second["prefetch"]["patient"] is None
+    assert found.left_out == {"not-asked-for": 1}
+    assert [r["id"] for r in not_asked_for(found.calls[0])] == ["na"]
+
+
+def test_a_transaction_is_what_a_server_would_make_of_it() -> None:
+    entries = [
+        {"fullUrl": "urn:uuid:1", "resource": {"resourceType": "Patient"}},
+        {"fullUrl": "urn:uuid:2", "resource": observation(subject={"reference": "urn:uuid:1"})},
+        {"resource": observation(id="d", subject={"reference": "Device/x"})},
+        {"resource": observation(id="n", subject=None)},
+    ]
+    found = prepared({"resourceType": "Bundle", "type": "transaction", "entry": entries, "id": "t"})
+    (call,) = found.calls
+    assert call.name == "x.json (t)"
+    assert call.request["context"]["patientId"] == "1"
+    assert call.request["prefetch"]["patient"]["id"] == "1"
+    assert call.request["prefetch"]["b2m"]["entry"][0]["resource"]["subject"] == {"reference": "Patient/1"}
+    assert found.left_out == {"not-a-patients": 1, "no-subject": 1}
+
+
+def test_a_single_resource_is_a_chart() -> None:
+    assert len(prepared(observation()).calls) == 1
+    assert len(prepared(patient()).calls) == 1
+    assert prepared({"resourceType": "OperationOutcome"}).calls == ()
+    assert prepared({"resourceType": "Patient"}).calls[0].request["context"]["patientId"] == "unnamed"
+
+
+def test_a_request_is_itself() -> None:
+    (found,) = prepared(call(hook="patient-view"), service="elsewhere").calls
+    assert (found.service, found.chart) == ("elsewhere", ())
+    assert prepared(call()).calls[0].service == "b2m-result-review"
+
+
+def test_what_is_neither_is_a_fault() -> None:
+    assert prepare(Input("x", {"a": 1}), HOOKS) == Fault(
+        "x", "neither a CDS Hooks request (no hook) nor FHIR (no resourceType)"
+    )
+    when = prepare(Input("x", patient(), {"as_of": "soon"}), HOOKS)
+    assert isinstance(when, Fault)
+    assert "'soon'" in when.message
+
+
+def test_observations_are_counted_wherever_they_are() -> None:
+    report = {"resourceType": "DiagnosticReport", "contained": [observation(), {"resourceType": "Specimen"}]}
+    assert observations_in(bundle(observation(), bundle(observation()), report)) == 3
+    assert observations_in(observation()) == 1
+    assert observations_in("x") == observations_in({"resourceType": 7}) == 0
 
 
 def test_numbers_keep_their_digits() -> None:
@@ -35,23 +99,10 @@ def test_numbers_keep_their_digits() -> None:
         dump_json({"a": {1}})
 
 
-def test_ndjson_names_the_line_that_is_none(tmp_path: Path) -> None:
-    path = tmp_path / "x.ndjson.gz"
-    path.write_bytes(gzip.compress(b'{"a": 1.50}\n{"a": \n'))
-    lines = read_ndjson(path)
-    assert next(lines) == {"a": Decimal("1.50")}
-    with pytest.raises(InputFileError, match=r"x\.ndjson\.gz, line 2"):
-        next(lines)
-
-
 def test_a_fixture_that_is_no_json_is_named(tmp_path: Path) -> None:
-    case = tmp_path / "case"
-    case.mkdir()
-    (case / "request.json").write_text("{")
-    with pytest.raises(InputFileError, match=r"expected\.json: No such file"):
-        list(read_fixtures(tmp_path))
-    (case / "expected.json").write_text(json.dumps({"as_of": "2026-01-01T00:00:00Z", "service": "x"}))
-    with pytest.raises(InputFileError, match=r"request\.json: "):
+    (tmp_path / "case").mkdir()
+    (tmp_path / "case" / "request.json").write_text("{")
+    with pytest.raises(InputFileError, match=r"request\.json: no JSON"):
         list(read_fixtures(tmp_path))
 
 
