@@ -151,7 +151,10 @@ class MissingData:
 
 @dataclass(frozen=True, slots=True)
 class ReferenceRange:
-    """The laboratory's own reference range, in the analyte's canonical unit; ``printed`` as it stood there."""
+    """The laboratory's own reference range, in the analyte's canonical unit; ``printed`` as it stood there.
+
+    Without ``low`` and ``high`` it was given and cannot be used.
+    """
 
     low: Decimal | None
     high: Decimal | None
@@ -176,6 +179,7 @@ class Suspicion:
 
     likely_unit: str
     value: Decimal | None
+    interval: Interval | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +187,8 @@ class Result:
     """One laboratory result.
 
     ``value`` is the central number and ``shown`` how it is read; ``interval`` is what may be concluded from, wider than
-    ``value`` for a comparator ("<3.5") or a conversion from moles. All are in ``unit``, the analyte's canonical unit.
+    ``value`` for a comparator ("<3.5") or a conversion from moles; ``central`` leaves the latter aside, for comparing
+    with what was converted the same way. All are in ``unit``, the analyte's canonical unit.
     ``printed`` is the text from the chart (escape it), ``filed`` the same in units and digits that are safe to show.
     """
 
@@ -192,6 +197,7 @@ class Result:
     value: Decimal
     shown: str
     interval: Interval
+    central: Interval
     unit: str
     comparator: str
     printed: str

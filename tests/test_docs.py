@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+import click
 import pytest
 
 from cds_service.cli.main import cli
@@ -23,6 +24,16 @@ def test_every_setting_is_documented_with_its_default() -> None:
 
 def test_every_command_is_documented() -> None:
     assert [name for name in cli.commands if f"`cds-service {name}`" not in text("docs/settings.md")] == []
+
+
+def test_every_option_is_documented() -> None:
+    options = [o for c in cli.commands.values() for p in c.params for o in p.opts if o.startswith("--")]
+    assert [option for option in options if f"`{option}`" not in text("docs/settings.md")] == []
+
+
+def test_every_option_has_a_help_text() -> None:
+    options = [p for c in cli.commands.values() for p in c.params if isinstance(p, click.Option)]
+    assert [option.name for option in options if not option.help] == []
 
 
 def test_every_make_target_of_the_readme_exists() -> None:
@@ -46,8 +57,8 @@ def test_links_lead_somewhere(name: str) -> None:
 def test_the_layout_names_every_module() -> None:
     listed = text("docs/architecture.md")
     modules = {p.name for p in (ROOT / "cds_service").rglob("*.py") if p.name not in ("__init__.py", "__main__.py")}
-    folders = {"main.py", "serve.py", "demo.py", "card_view.py", "calls.py"}  # said by what they do, not by name
-    assert [module for module in sorted(modules - folders) if module not in listed] == []
+    commands = {"main.py", "card_view.py"} | {f"{name}.py" for name in cli.commands}  # named as commands
+    assert [module for module in sorted(modules - commands) if module not in listed] == []
 
 
 def test_constraints_name_no_address() -> None:

@@ -85,7 +85,8 @@ class _Draft:
         text = plain(self.lead.outcome.summary.format_map(self.lead.finding.values))
         for other in self.spoken:
             tag = plain(other.outcome.tag.format_map(other.finding.values))
-            if other is not self.lead and tag and len(text) + len(tag) + 2 <= SUMMARY_LIMIT:
+            fits = len(text) + len(tag) + 2 <= SUMMARY_LIMIT and tag not in text
+            if other is not self.lead and tag and fits:
                 text = f"{text}; {tag}"
         return text
 

@@ -2,13 +2,13 @@
 
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any
 
-from cds_service.facts import MissingData, Moment, Reason, ReferenceRange, Result
+from cds_service.facts import MissingData, Moment, Patient, Reason, Result
 from cds_service.fhir import project, units
 from cds_service.fhir.bundle import reference_of
-from cds_service.fhir.shape import Json, element, objects, text
-from cds_service.knowledge.terms import LOINC, Analyte, LoincCode, Unit
+from cds_service.fhir.reference_range import reference_range
+from cds_service.fhir.shape import Json, objects, text
+from cds_service.knowledge.terms import LOINC, Analyte, LoincCode
 
 #: The statuses with which an Observation is a result; a preliminary one is provisional.
 COUNTING = {"final", "amended", "corrected", "appended", "preliminary"}
@@ -16,9 +16,12 @@ _CLOCK_TOLERANCE = timedelta(minutes=10)
 
 
 def read_observation(
-    resource: Json, analyte: Analyte, code: LoincCode, when: Moment | None, as_of: datetime
+    resource: Json, analyte: Analyte, code: LoincCode, when: Moment | None, as_of: datetime, patient: Patient
 ) -> Result | MissingData:
-    """Reads an Observation picked for ``code``: status, date, value, unit, plausibility, in this order."""
+    """Reads an Observation picked for ``code``: status, date, value, unit, plausibility, in this order.
+
+    ``patient``: whose age chooses among reference ranges.
+    """
     unread = MissingData(
         item=analyte.key,
         reason=Reason.INVALID,
@@ -36,7 +39,10 @@ def read_observation(
         return replace(unread, reason=Reason.FUTURE)
     if invalid := project.fault(project.observation(resource, {"system": LOINC, "code": code.code})):
         return replace(unread, printed=invalid)
-    return _read_quantity(resource, analyte, code, when, unread)
+    read = _read_quantity(resource, analyte, code, when, unread)
+    if isinstance(read, MissingData):
+        return read
+    return replace(read, reference_range=reference_range(resource, read, analyte, patient.age_on(when)))
 
 
 def _cannot_be_used(resource: Json, code: LoincCode) -> Reason | None:
@@ -76,6 +82,7 @@ def _read_quantity(
         value=canonical.value,
         shown=canonical.shown,
         interval=canonical.interval,
+        central=canonical.central,
         unit=analyte.canonical.ucum,
         comparator=comparator,
         printed=unread.printed,
@@ -85,7 +92,6 @@ def _read_quantity(
         loinc=code.code,
         reference=unread.reference,
         provisional=text(resource, "status") == "preliminary",
-        reference_range=_reference_range(resource, unit, analyte),
         suspicion=units.suspicion(canonical, analyte),
     )
 
@@ -99,41 +105,3 @@ def _without_quantity(resource: Json, unread: MissingData) -> MissingData:
         return replace(unread, reason=Reason.UNREADABLE_VALUE, printed=value if isinstance(value, str) else other)
     why = text(absent, "text") or next((text(c, "code") for c in objects(absent, "coding")), "")
     return replace(unread, reason=Reason.NO_VALUE, printed=why or "no reason given")
-
-
-def _reference_range(resource: Json, unit: Unit, analyte: Analyte) -> ReferenceRange | None:
-    """The one normal range that the result carries.
-
-    Several are not chosen between, one for a named age or group is shown and not used, and no unit is assumed.
-    """
-    normal = [
-        r
-        for r in objects(resource, "referenceRange")
-        if next((text(c, "code") for c in objects(r, "type", "coding")), "normal") == "normal"
-    ]
-    if len(normal) != 1:
-        return None
-    given = normal[0]
-    printed = text(given, "text") or _printed_range(given)
-    low, high = (_limit(given, end, unit, analyte) for end in ("low", "high"))
-    disordered = (high is not None and high <= 0) or (low is not None and high is not None and low > high)
-    if disordered or given.get("age") or given.get("appliesTo"):
-        low = high = None
-    return ReferenceRange(low, high, printed) if printed else None
-
-
-def _limit(given: Json, end: str, unit: Unit, analyte: Analyte) -> Any:
-    quantity = given.get(end)
-    number = units.read_number(element(quantity, "value"))
-    own_unit = units.read_unit(quantity)
-    if number is None or isinstance(own_unit, Reason) or own_unit.dimension != unit.dimension:
-        return None
-    canonical = units.convert(number, "", own_unit, analyte)
-    return canonical and canonical.value
-
-
-def _printed_range(given: Json) -> str:
-    low, high = (units.printed_quantity(given.get(end)) for end in ("low", "high"))
-    if low and high:
-        return f"{low} to {high}"
-    return f"up to {high}" if high else f"from {low}" if low else ""

@@ -55,20 +55,22 @@ def read(chart: Chart, *, as_of: datetime, newest_within_days: int | None = None
         as_of: when the chart is read, with a zone; results from after it are not read.
         newest_within_days: where no results are under review, how old the newest B2M may be to count; None: any age.
     """
+    patient = _read_patient(chart)
     b2m, others = _candidates(chart.observations)
-    reads = [_Read(frozenset({c.place}), _read(c, as_of)) for found in b2m.values() for c in _newest(found, chart)]
+    reads = [
+        _Read(frozenset({c.place}), _read(c, as_of, patient)) for found in b2m.values() for c in _newest(found, chart)
+    ]
     pool = _under_review(_without_conflicts(reads), chart, as_of, newest_within_days)
     moments = [r.when for r in pool if r.when]
-    reads += [
-        _Read(frozenset({c.place}), _read(c, as_of)) for found in others.values() for c in _nearest(found, moments)
-    ]
+    companions = [c for found in others.values() for c in _nearest(found, moments)]
+    reads += [_Read(frozenset({c.place}), _read(c, as_of, patient)) for c in companions]
     kept = _without_conflicts(reads)
     problems, unread = read_conditions(chart.conditions, as_of)
     readings = [r.reading for r in kept]
     missing = (*chart.missing, *unread, *(r for r in readings if isinstance(r, MissingData)))
     return Facts(
         as_of=as_of,
-        patient=_read_patient(chart),
+        patient=patient,
         under_review={r.specimen: r for r in reversed(pool)},
         results=tuple(r for r in readings if isinstance(r, Result)),
         problems=problems,
@@ -106,8 +108,8 @@ def _candidates(observations: Iterable[Json]) -> tuple[dict[str, list[_Candidate
     return b2m, others
 
 
-def _read(candidate: _Candidate, as_of: datetime) -> Reading:
-    reading = read_observation(candidate.resource, candidate.analyte, candidate.code, candidate.when, as_of)
+def _read(candidate: _Candidate, as_of: datetime, patient: Patient) -> Reading:
+    reading = read_observation(candidate.resource, candidate.analyte, candidate.code, candidate.when, as_of, patient)
     if not candidate.ambiguous:
         return reading
     analyte = candidate.analyte

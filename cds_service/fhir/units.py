@@ -1,7 +1,7 @@
 """Printed quantities to canonical units, by the closed table of ``knowledge/terms/units.toml``. Nothing is guessed."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
@@ -55,6 +55,7 @@ class Canonical:
     value: Decimal
     shown: str
     interval: Interval
+    central: Interval
     printed_unit: PrintedUnit
 
 
@@ -74,14 +75,21 @@ def convert(number: Decimal, comparator: str, unit: Unit, analyte: Analyte) -> C
     if unit.dimension == analyte.canonical.dimension:
         exact = number * scale
         shown = legible(number) if scale == 1 else _to_digits(exact, number)
-        return Canonical(exact, shown, _interval(exact, exact, comparator), PrintedUnit(unit.ucum, scale))
+        interval = _interval(exact, exact, comparator)
+        return Canonical(exact, shown, interval, interval, PrintedUnit(unit.ucum, scale))
     if analyte.molar is None:
         return None
     molar = analyte.molar
     ends = (number * scale * molar.low, number * scale * molar.high)
     factor = scale * molar.factor
-    unit_used = PrintedUnit(unit.ucum, factor, molar.low != molar.high)
-    return Canonical(number * factor, _to_digits(number * factor, number), _interval(*ends, comparator), unit_used)
+    value = number * factor
+    return Canonical(
+        value=value,
+        shown=_to_digits(value, number),
+        interval=_interval(*ends, comparator),
+        central=_interval(value, value, comparator),
+        printed_unit=PrintedUnit(unit.ucum, factor, molar.low != molar.high),
+    )
 
 
 def _to_digits(converted: Decimal, printed: Decimal) -> str:
@@ -117,15 +125,25 @@ def is_implausible(interval: Interval, analyte: Analyte) -> bool:
 
 
 def suspicion(canonical: Canonical, analyte: Analyte) -> Suspicion | None:
-    """Whether a value more likely stands for another unit: only where it was filed in the canonical one."""
+    """Whether a value more likely stands for another unit: only where it was filed in the canonical one.
+
+    A result below a limit is suspected where all that it may stand for is.
+    """
     filed_as_canonical = canonical.printed_unit.factor == 1 and not canonical.printed_unit.molar
-    value = canonical.value
-    for slip in analyte.slips if filed_as_canonical else ():
-        if slip.from_ <= value < slip.below and None not in (canonical.interval.low, canonical.interval.high):
-            return Suspicion(slip.likely_unit, value * slip.factor if slip.factor else None)
-    if analyte.doubt_above is not None and canonical.interval.is_above(analyte.doubt_above):
+    interval, value = canonical.interval, canonical.value
+    for slip in analyte.slips if filed_as_canonical and interval.high is not None else ():
+        if slip.from_ <= value < slip.below:
+            otherwise = value * slip.factor if slip.factor else None
+            moved = _scaled(interval, slip.factor) if slip.factor else None
+            return Suspicion(slip.likely_unit, otherwise, moved)
+    if analyte.doubt_above is not None and interval.is_above(analyte.doubt_above):
         return Suspicion("", None)
     return None
+
+
+def _scaled(interval: Interval, factor: Decimal) -> Interval:
+    low, high = interval.low, interval.high
+    return replace(interval, low=None if low is None else low * factor, high=None if high is None else high * factor)
 
 
 def likely_unit(value: Decimal, analyte: Analyte) -> str:

@@ -54,7 +54,8 @@ class Dialysis(Enum):
 def dialysis(facts: Facts) -> Dialysis:
     """Whether the patient is on dialysis; a later kidney transplant overrides the codes for it.
 
-    Unclear: dialysis and transplant of which one has no date, or end-stage kidney disease without a word on either.
+    Unclear: dialysis and transplant of which one has no date; dialysis without a date beside a creatinine that speaks
+    against it; end-stage kidney disease without a word on either.
     """
     codes = [p for p in active(facts, "dialysis") if is_confirmed(p)]
     transplants = [p for p in active(facts, "kidney-transplant") if is_confirmed(p)]
@@ -62,20 +63,24 @@ def dialysis(facts: Facts) -> Dialysis:
         ended = active(facts, "end-stage-kidney-disease") and not transplants
         return Dialysis.UNCLEAR if ended else Dialysis.NO
     if not transplants:
-        return Dialysis.YES
+        undated = not any(p.onset for p in codes)
+        return Dialysis.UNCLEAR if undated and _creatinine_speaks_against_dialysis(facts) else Dialysis.YES
     begun, grafted = [p.onset for p in codes], [p.onset for p in transplants]
     if None in begun or None in grafted:
         return Dialysis.UNCLEAR
     return Dialysis.NO if max(t.last for t in grafted if t) > max(d.last for d in begun if d) else Dialysis.YES
 
 
+def _creatinine_speaks_against_dialysis(facts: Facts) -> bool:
+    days = limit("dialysis_creatinine_days_to")
+    near = facts.within(("creatinine",), facts.b2m.when, days) if facts.b2m else ()
+    return any(r.interval.is_below(limit("dialysis_creatinine_below")) for r in near)
+
+
 def acute_kidney_injury(facts: Facts, when: Moment) -> bool:
-    """Whether acute kidney injury is an active, confirmed problem, begun no longer ago than counts as acute."""
+    """Whether acute kidney injury is an active problem, if only suspected, begun no longer ago than counts as acute."""
     acute_to = limit("acute_kidney_injury_days_to")
-    return any(
-        is_confirmed(p) and (p.onset is None or p.onset.days_until(when) <= acute_to)
-        for p in active(facts, "acute-kidney-injury")
-    )
+    return any(p.onset is None or p.onset.days_until(when) <= acute_to for p in active(facts, "acute-kidney-injury"))
 
 
 def pregnant(facts: Facts, when: Moment) -> bool:
@@ -87,8 +92,11 @@ def pregnant(facts: Facts, when: Moment) -> bool:
         return False
     after = limit("post_partum_days_to")
     lasts = limit("pregnancy_days_to") + after
+    age = facts.patient.age_on(when)
+    past_it = age is not None and age[0] > limit("pregnancy_age_to")
     current = any(
-        is_confirmed(p) and (p.onset is None or p.onset.days_until(when) <= lasts) for p in active(facts, "pregnancy")
+        is_confirmed(p) and (not past_it if p.onset is None else p.onset.days_until(when) <= lasts)
+        for p in active(facts, "pregnancy")
     )
     ended = [p.abatement for p in facts.problems_of("pregnancy") if p.abatement and is_confirmed(p)]
     return current or any(end.days_until(when) <= after for end in ended)

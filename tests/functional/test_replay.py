@@ -5,6 +5,7 @@ import re
 import shlex
 import threading
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -130,12 +131,8 @@ def moved_limit(rule: Rule) -> Rule:
     if rule.id != "iss-stage":
         return rule
     limit = rule.thresholds["b2m_stage_1_below"]
-    copy = rule.model_copy(
-        update={
-            "thresholds": rule.thresholds
-            | {"b2m_stage_1_below": limit.model_copy(update={"value": limit.value + limit.value / 35})}
-        }
-    )
+    moved = limit.model_copy(update={"value": Decimal("3.6")})
+    copy = rule.model_copy(update={"thresholds": rule.thresholds | {"b2m_stage_1_below": moved}})
     copy._evaluate = rule._evaluate
     return copy
 
@@ -172,12 +169,8 @@ def foreign_service() -> Flask:
         assert request.headers["Authorization"] == f"Bearer token-for-{request.base_url}"
         sent = request.get_json()["prefetch"]
         assert list(sent) == ["cr"]
-        return {
-            "cards": [
-                {"summary": f"{e['resource']['id']}", "indicator": "info", "source": {"label": "Theirs"}}
-                for e in sent["cr"]["entry"]
-            ]
-        }
+        told = [entry["resource"]["id"] for entry in sent["cr"]["entry"]]
+        return {"cards": [{"summary": name, "indicator": "info", "source": {"label": "Theirs"}} for name in told]}
 
     return app
 
@@ -325,9 +318,8 @@ def test_the_examples_of_the_readme_work_as_written(tmp_path: Path, monkeypatch:
     for name in ("fhir_fixtures", "tests"):
         (tmp_path / name).symlink_to(ROOT / name)
     monkeypatch.chdir(tmp_path)
-    examples = re.findall(
-        r"^\.venv/bin/cds-service ((?:replay|explain) .*)$", (ROOT / "README.md").read_text("utf-8"), re.MULTILINE
-    )
+    readme = (ROOT / "README.md").read_text("utf-8")
+    examples = re.findall(r"^\.venv/bin/cds-service ((?:replay|explain) .*)$", readme, re.MULTILINE)
     assert len(examples) >= 5
     for example in examples:
         result = invoke(*shlex.split(example))

@@ -56,6 +56,7 @@ def _result(name: str, entry: Any, given: dict[str, Any], specimen: str) -> Resu
         value=canonical.value,
         shown=canonical.shown,
         interval=canonical.interval,
+        central=canonical.central,
         unit=analyte.canonical.ucum,
         comparator=match["comparator"] or "",
         printed=about["is"],
@@ -65,9 +66,15 @@ def _result(name: str, entry: Any, given: dict[str, Any], specimen: str) -> Resu
         loinc=loinc,
         reference=f"Observation/{name}",
         provisional=about.get("provisional", False),
-        reference_range=ReferenceRange(None, Decimal(upper), f"up to {upper}") if upper else None,
+        reference_range=_range(upper),
         suspicion=units.suspicion(canonical, analyte),
     )
+
+
+def _range(upper: str | None) -> ReferenceRange | None:
+    if upper is None:
+        return None
+    return ReferenceRange(None, None if upper == "as text" else Decimal(upper), f"up to {upper}")
 
 
 def _missing(entry: dict[str, Any], specimen: str) -> MissingData:

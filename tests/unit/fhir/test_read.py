@@ -138,12 +138,22 @@ def test_elements_of_other_fhir_versions_do_no_harm() -> None:
         ([{"high": {"value": Decimal("2.34")}}], None, "up to 2.34"),
         ([{"high": quantity(Decimal(200), "nmol/L")}], None, "up to 200 nmol/L"),
         ([{"text": "0.8-2.34"}], None, "0.8-2.34"),
-        ([{"high": quantity(Decimal(2))}, {"high": quantity(Decimal(3))}], None, None),
+        ([{"high": quantity(Decimal(2))}, {"high": quantity(Decimal(3))}], None, "up to 2 mg/L; up to 3 mg/L"),
         ([{"high": quantity(Decimal(2))}, {"type": {"coding": [{"code": "therapeutic"}]}, "high": quantity()}],
          Decimal(2), "up to 2 mg/L"),
         ([{"high": quantity(0)}], None, "up to 0 mg/L"),
         ([{"low": quantity(3), "high": quantity(2)}], None, "3 mg/L to 2 mg/L"),
         ([{"high": quantity(2), "age": {"high": {"value": 1}}}], None, "up to 2 mg/L"),
+        ([{"high": quantity(2), "age": {"low": {"value": 18, "unit": "years"}}}], Decimal(2), "up to 2 mg/L"),
+        ([{"high": quantity(2), "age": {"high": {"value": 17, "code": "a"}}}], None, "up to 2 mg/L"),
+        (
+            [
+                {"high": quantity(2), "age": {"high": {"value": 59, "code": "a"}}},
+                {"high": quantity(3), "age": {"low": {"value": 60, "code": "a"}}},
+            ],
+            Decimal(3),
+            "up to 3 mg/L",
+        ),
         ([{"high": quantity(2), "appliesTo": [{"text": "children"}]}], None, "up to 2 mg/L"),
         ([{"low": {"value": "much"}}], None, "from much"),
         ([{}], None, None),
@@ -161,6 +171,24 @@ def test_reference_range(ranges: Any, high: Decimal | None, printed: str | None)
 def test_albumin_in_moles_is_not_converted() -> None:
     moles = observation("54347-0", quantity(Decimal(526), "umol/L"), id="alb")
     assert [m.reason for m in facts(bundle(observation()), myeloma=bundle(moles)).missing] == [Reason.NOT_CONVERTIBLE]
+
+
+def test_a_range_for_an_age_needs_an_age() -> None:
+    given = [{"high": quantity(2), "age": {"low": {"value": 18, "code": "a"}}}]
+    reviewed = only(facts(bundle(observation(referenceRange=given)), patient=None))
+    assert isinstance(reviewed, Result)
+    assert reviewed.reference_range is not None
+    assert reviewed.reference_range.high is None
+
+
+def test_a_range_in_moles_holds_for_a_result_in_moles() -> None:
+    given = [{"high": quantity(Decimal(200), "nmol/L")}]
+    reviewed = only(facts(bundle(observation("76484-5", quantity(Decimal(201), "nmol/L"), referenceRange=given))))
+    assert isinstance(reviewed, Result)
+    assert reviewed.reference_range is not None
+    assert reviewed.reference_range.high is not None
+    assert reviewed.central.is_above(reviewed.reference_range.high) is True
+    assert reviewed.interval.is_above(reviewed.reference_range.high) is None
 
 
 def test_a_code_counts_only_with_its_system() -> None:

@@ -34,6 +34,7 @@ _GROUPS = {
     "conditions": "problem list",
     "urine": "urine results",
 }
+_LIST_IN_PART = "problem list (incomplete: relapse, transplant or dialysis may be missing from it)"
 _NEEDED_OF_GROUP = {"kidney": "creatinine", "myeloma": "albumin", "urine": "urine-ph"}
 _GROUPS_OF_SPECIMEN = {"serum": ("b2m", "kidney", "myeloma", "conditions"), "urine": ("b2m", "urine", "conditions")}
 
@@ -110,7 +111,9 @@ def _companions(facts: Facts, rule: Rule) -> str:
     """What could not be used, in words; only what this specimen is read beside."""
     groups = _GROUPS_OF_SPECIMEN.get(facts.specimen, ())
     said = [
-        f"{_GROUPS.get(m.item) or terms.analytes()[m.item].short} ({_SAID_AS[m.reason]})"
+        _LIST_IN_PART
+        if m.item == "conditions" and m.reason is Reason.INCOMPLETE
+        else f"{_GROUPS.get(m.item) or terms.analytes()[m.item].short} ({_SAID_AS[m.reason]})"
         for m in facts.missing
         if m.reason in _SAID_AS
         and _group_of(m) in groups

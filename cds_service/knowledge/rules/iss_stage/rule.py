@@ -1,8 +1,6 @@
 """The ISS stage of newly diagnosed myeloma, or the set of stages that the data leave possible."""
 
-from decimal import Decimal
-
-from cds_service.facts import Facts, Interval, Problem, Result, legible
+from cds_service.facts import Facts, Interval, Problem, Result, Suspicion, legible
 from cds_service.knowledge import states
 from cds_service.knowledge.model import Finding, Rule
 
@@ -36,12 +34,12 @@ def evaluate(facts: Facts, rule: Rule) -> Finding | None:
     if reason:
         return rule.finding(reason, facts.specimen, inputs=(b2m,))
     albumins, stale = _albumins(facts, rule, b2m)
-    if b2m.suspicion and b2m.suspicion.value is not None:
-        return _doubtful(facts, rule, b2m, albumins, b2m.suspicion.likely_unit, b2m.suspicion.value)
     stages = _stages(b2m.interval, albumins, rule)
     notes = _notes_on_albumin(rule, b2m, albumins, stale=stale, stages=stages)
-    notes += _notes_on_b2m(rule, b2m, albumins, stages)
-    notes += _notes_on_diagnosis(facts, rule, b2m, myeloma) + _notes_on_patient(facts, rule, b2m)
+    notes += _notes_on_diagnosis(facts, rule, b2m, myeloma)
+    if b2m.suspicion and b2m.suspicion.interval is not None:
+        return _doubtful(facts, rule, b2m, albumins, b2m.suspicion, notes)
+    notes += _notes_on_b2m(rule, b2m, albumins, stages) + _notes_on_patient(facts, rule, b2m)
     return _staged(facts, rule, b2m, albumins, stages, notes)
 
 
@@ -88,20 +86,22 @@ def _stages(b2m: Interval, albumins: tuple[Result, ...], rule: Rule) -> frozense
 
 
 def _doubtful(
-    facts: Facts, rule: Rule, b2m: Result, albumins: tuple[Result, ...], unit: str, otherwise: Decimal
+    facts: Facts, rule: Rule, b2m: Result, albumins: tuple[Result, ...], suspicion: Suspicion, notes: tuple[str, ...]
 ) -> Finding:
+    as_filed = _stages(b2m.interval, albumins, rule)
+    otherwise = _stages(suspicion.interval or b2m.interval, albumins, rule)
     values = {
         "filed": b2m.quantity,
-        "as_filed": _names(_stages(b2m.interval, albumins, rule)),
-        "otherwise": _names(_stages(Interval.exactly(otherwise), albumins, rule)),
-        "unit": unit,
-        "value": f"{legible(otherwise)} {b2m.unit}",
+        "as_filed": _names(as_filed),
+        "otherwise": _names(otherwise),
+        "unit": suspicion.likely_unit,
+        "value": f"{b2m.comparator}{legible(suspicion.value or b2m.value)} {b2m.unit}",
     }
     return rule.finding(
-        "unit_doubt",
+        "unit_doubt_either_way" if as_filed == otherwise else "unit_doubt",
         facts.specimen,
         values=values,
-        notes=("treatment_unknown",),
+        notes=("treatment_unknown", *notes),
         inputs=(b2m, *albumins),
         thresholds=_LIMITS,
     )
@@ -165,7 +165,7 @@ def _notes_on_albumin(
 def _notes_on_b2m(rule: Rule, b2m: Result, albumins: tuple[Result, ...], stages: frozenset[int]) -> tuple[str, ...]:
     limits = (rule.value("b2m_stage_1_below"), rule.value("b2m_stage_3_from"))
     if any(b2m.interval.is_below(limit) is None for limit in limits):
-        return ("b2m_unclear",)
+        return ("b2m_unclear",) if len(stages) > 1 else ()
     share = rule.value("near_percent_to") / 100
     near = [limit for limit in limits if abs(b2m.value - limit) <= limit * share]
     around = [Interval(limit * (1 - share), limit * (1 + share)) for limit in near]
@@ -176,7 +176,9 @@ def _notes_on_b2m(rule: Rule, b2m: Result, albumins: tuple[Result, ...], stages:
 def _notes_on_diagnosis(facts: Facts, rule: Rule, b2m: Result, myeloma: tuple[Problem, ...]) -> tuple[str, ...]:
     undated = not any(p.onset for p in myeloma)
     vague = _days_from_diagnosis(facts, b2m, at_least=False) > rule.value("diagnosis_days_to")
+    days = _days_from_diagnosis(facts, b2m, at_least=True)
     asked = {
+        "diagnosed_earlier": days > rule.value("untreated_days_to"),
         "confirm_active": any(c.replace(".", "").upper().startswith("C900") for p in myeloma for c in p.code.split()),
         "mgus_too": bool(states.active(facts, "mgus-or-smouldering")),
         "onset_unknown": undated or vague,

@@ -25,9 +25,8 @@ def evaluate(facts: Facts, rule: Rule) -> Finding | None:
     if kidney is None:
         return rule.finding("unknown", facts.specimen, inputs=(b2m, *beside), thresholds=("pairing_days_to",))
     limits = tuple(rule.value(name) for name in _CATEGORY_LIMITS)
-    below = kidney.egfr.is_below(rule.value("reduced_below"))
     return rule.finding(
-        "unclear" if below is None else "reduced" if below else "not_reduced",
+        _outcome(rule, kidney.egfr),
         facts.specimen,
         values={
             "egfr": states.whole(kidney.egfr, limits),
@@ -35,7 +34,7 @@ def evaluate(facts: Facts, rule: Rule) -> Finding | None:
             "source": kidney.source,
             "apart": _apart(kidney.days_apart),
         },
-        notes=_notes(facts, kidney, beside, reduced=below is not False),
+        notes=_notes(facts, rule, b2m, kidney, beside),
         inputs=(b2m, kidney.result, *beside[:_MOST_SHOWN]),
         thresholds=("reduced_below",),
     )
@@ -72,12 +71,24 @@ def _apart(days: int) -> str:
     return "same day" if days == 0 else f"{days} day{'s' if days > 1 else ''} apart"
 
 
+def _outcome(rule: Rule, egfr: Interval) -> str:
+    below = egfr.is_below(rule.value("reduced_below"))
+    if below is None:
+        return "unclear"
+    if below:
+        return "reduced"
+    return "not_evident" if egfr.is_below(rule.value("g2_below")) is False else "not_reduced"
+
+
 def _notes(
-    facts: Facts, kidney: states.KidneyFunction, beside: tuple[Result, ...], *, reduced: bool
+    facts: Facts, rule: Rule, b2m: Result, kidney: states.KidneyFunction, beside: tuple[Result, ...]
 ) -> tuple[str, ...]:
     analytes = {result.analyte for result in beside}
+    reduced = kidney.egfr.is_below(rule.value("reduced_below")) is not False
+    low = b2m.interval.is_above(rule.value("unexpected_b2m_to")) is False
     asked = {
-        "category_alone": reduced,
+        "unexpectedly_low": low and kidney.egfr.is_below(rule.value("unexpected_egfr_below")) is True,
+        "category_alone": reduced and not states.active(facts, "ckd", "end-stage-kidney-disease", "kidney-transplant"),
         "sex_unknown": kidney.result.analyte == "creatinine" and facts.patient.sex not in ("female", "male"),
         "older_formula": kidney.result.analyte == "egfr-other",
         "both_shown": "creatinine" in analytes and len(analytes) > 1,

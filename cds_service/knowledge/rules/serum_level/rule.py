@@ -20,14 +20,21 @@ def evaluate(facts: Facts, rule: Rule) -> Finding | None:
         return rule.finding(outcome, facts.specimen, values=values, inputs=inputs)
     if states.pregnant(facts, b2m.when):
         return rule.finding("pregnancy", facts.specimen, values=values, inputs=inputs)
-    if b2m.reference_range and b2m.reference_range.high is not None:
-        return _compared(facts, rule, b2m, b2m.reference_range.high, "laboratory")
+    given = b2m.reference_range
+    if given and given.high is not None:
+        return _compared(facts, rule, b2m, given.high, "laboratory")
     bands = _bands(facts, rule, b2m)
     above = {b2m.interval.is_above(rule.value(band)) for band in bands}
+    low = b2m.interval.is_above(rule.value("any_range_above")) is False
+    if given and given.low is None and above == {False} and not low:
+        return rule.finding("range_unusable", facts.specimen, values=values, inputs=inputs, thresholds=_ANY)
     if not bands:
         return rule.finding("no_range", facts.specimen, values=values, inputs=inputs)
     band = bands[-1] if above == {True} else bands[0]
     return _compared(facts, rule, b2m, rule.value(band), "default", band, agree=len(above) == 1)
+
+
+_ANY = ("any_range_above",)
 
 
 def _bands(facts: Facts, rule: Rule, b2m: Result) -> tuple[str, ...]:
@@ -44,7 +51,8 @@ def _bands(facts: Facts, rule: Rule, b2m: Result) -> tuple[str, ...]:
 def _compared(
     facts: Facts, rule: Rule, b2m: Result, limit: Decimal, origin: str, threshold: str = "", *, agree: bool = True
 ) -> Finding:
-    above = b2m.interval.is_above(limit) if agree else None
+    interval = b2m.central if origin == "laboratory" else b2m.interval
+    above = interval.is_above(limit) if agree else None
     outcome = "unclear" if above is None else f"above_{origin}" if above else f"not_above_{origin}"
     values = {"b2m": b2m.display, "limit": f"{legible(limit)} {b2m.unit}"}
     if above:
@@ -69,10 +77,12 @@ def _causes_in_chart(facts: Facts) -> str:
     if "conditions" in facts.unknown:
         return "The problem list was not available in full."
     present = [
-        p for p in facts.problems if states.is_active(p) and states.is_confirmed(p) and p.family in _RAISING_FAMILIES
+        p
+        for p in facts.problems
+        if states.is_active(p) and states.is_confirmed(p) and p.family in _RAISING_FAMILIES and p.key != "dialysis"
     ]
     labels = list(dict.fromkeys(p.label for p in present))
     if not labels:
-        return "The problem list holds no diagnosis that this service knows to raise it."
+        return "The problem list holds no confirmed, active diagnosis that this service knows to raise it."
     listed = ", ".join(labels[:6]) + (" and others" if len(labels) > 6 else "")
     return f"In the problem list: {listed}."

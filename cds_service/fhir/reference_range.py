@@ -1,0 +1,74 @@
+"""The laboratory's own reference range: the one that holds for this patient, in the analyte's canonical unit."""
+
+from decimal import Decimal
+
+from cds_service.facts import Reason, ReferenceRange, Result
+from cds_service.fhir import units
+from cds_service.fhir.shape import Json, element, objects, text
+from cds_service.knowledge.terms import Analyte
+
+_MOST_RANGES = 40
+_YEARS = {"a", "y", "yr", "yrs", "year", "years"}
+
+
+def reference_range(
+    resource: Json, result: Result, analyte: Analyte, age: tuple[int, int] | None
+) -> ReferenceRange | None:
+    """The normal range that a result carries for a patient of ``age`` (lowest and highest, in years).
+
+    Where several hold, where one is for a group that is not known, or where its unit is missing or of another kind, the
+    range is shown and not used: no choice is made and no unit is assumed.
+    """
+    normal = [r for r in objects(resource, "referenceRange") if _is_normal(r)][:_MOST_RANGES]
+    holding = [r for r in normal if _holds_at(r, age)] or normal
+    if not holding:
+        return None
+    given = holding[0]
+    printed = "; ".join(filter(None, (_printed(r) for r in holding)))
+    low, high = (_limit(given, end, result, analyte) for end in ("low", "high"))
+    disordered = (high is not None and high <= 0) or (low is not None and high is not None and low > high)
+    if len(holding) > 1 or disordered or given.get("appliesTo") or not _holds_at(given, age):
+        low = high = None
+    return ReferenceRange(low, high, printed) if printed else None
+
+
+def _is_normal(given: Json) -> bool:
+    kind = next((text(coding, "code") for coding in objects(given, "type", "coding")), "normal")
+    return kind == "normal"
+
+
+def _holds_at(given: Json, age: tuple[int, int] | None) -> bool:
+    """Whether the patient's age, as far as it is known, lies in the ages that a range is for."""
+    ages = given.get("age")
+    if ages is None:
+        return True
+    low, high = (_years(element(ages, end)) for end in ("low", "high"))
+    if age is None or (low is None and high is None):
+        return False
+    return (low is None or age[0] >= low) and (high is None or age[1] <= high)
+
+
+def _years(quantity: object) -> Decimal | None:
+    unit = text(quantity, "code") or text(quantity, "unit")
+    return units.read_number(element(quantity, "value")) if unit.lower() in _YEARS else None
+
+
+def _limit(given: Json, end: str, result: Result, analyte: Analyte) -> Decimal | None:
+    quantity = given.get(end)
+    number = units.read_number(element(quantity, "value"))
+    unit = units.read_unit(quantity)
+    if number is None or isinstance(unit, Reason):
+        return None
+    canonical = units.convert(number, "", unit, analyte)
+    if canonical is None or canonical.printed_unit.molar != result.printed_unit.molar:
+        return None
+    return canonical.value
+
+
+def _printed(given: Json) -> str:
+    low, high = (units.printed_quantity(given.get(end)) for end in ("low", "high"))
+    if text(given, "text"):
+        return text(given, "text")
+    if low and high:
+        return f"{low} to {high}"
+    return f"up to {high}" if high else f"from {low}" if low else ""
