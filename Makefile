@@ -5,12 +5,13 @@ BIN := $(VENV)/bin
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check serve clean
+.PHONY: help demo test check serve bench clean
 
 help:
 	@echo "make demo    real patients through the service, their cards in the terminal (ARGS=--once stops by itself)"
 	@echo "make test    every test"
 	@echo "make check   format, lint, types, import contracts, tests with coverage: what CI runs"
+	@echo "make bench   side by side with a bare Flask echo; figures as ratios"
 	@echo "make serve   the service on loopback, port 8000"
 	@echo "make clean   remove the virtual environment"
 
@@ -30,6 +31,9 @@ serve: $(VENV)/.installed
 
 test: $(VENV)/.installed
 	@$(BIN)/python -m pytest $(ARGS)
+
+bench: $(VENV)/.installed
+	@$(BIN)/python -m bench $(ARGS)
 
 check: $(VENV)/.installed
 	$(BIN)/ruff format --check .

@@ -29,6 +29,7 @@ def test_cards_fit(case: Recorded) -> None:
         assert len(card["summary"]) < 140
         assert card["detail"].count("\n") < 42
         assert "No clinician has reviewed" in card["detail"]
+        assert "**Basis:** [" in card["detail"]
         assert card["indicator"] in ("info", "warning")
 
 
