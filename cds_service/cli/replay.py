@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 
 import click
@@ -14,14 +15,16 @@ from rich.progress import track
 from rich.table import Table
 from rich.text import Text
 
+from cds_service.fhir.gather import prefetch_templates
 from cds_service.fhir.shape import text
 from cds_service.replay import compare as comparing
 from cds_service.replay.calls import RESULT_REVIEW, Prepared, Recorded, prepare
 from cds_service.replay.expectations import differences
+from cds_service.replay.from_fhir import FhirServer, read_patient_ids
 from cds_service.replay.inputs import Fault, read_inputs
 from cds_service.replay.outcome import Outcome, key_of, total_account
 from cds_service.replay.reports import Report, html, junit
-from cds_service.replay.run import Remote, local, run_all
+from cds_service.replay.run import Remote, local, run_all, token_of
 
 SERVICES = {"lab-result-review": RESULT_REVIEW, "patient-view": "b2m-chart-review"}
 _FOLDER = click.Path(file_okay=False, path_type=Path)
@@ -43,7 +46,7 @@ class When(click.ParamType):  # type: ignore[type-arg] # generic in some version
 
 
 @click.command()
-@click.argument("paths", nargs=-1, required=True)
+@click.argument("paths", nargs=-1)
 @click.option("--as-of", type=When(), help="Decide as of this time.  [default: each input's own, else now]")
 @click.option("--jobs", type=click.IntRange(1, 64), default=1, show_default=True, help="How many calls at a time.")
 @click.option("--expect", is_flag=True, help="Check each call against the expected.json beside it.")
@@ -52,6 +55,9 @@ class When(click.ParamType):  # type: ignore[type-arg] # generic in some version
 @click.option("--compare", "compare_with", type=_FOLDER, help="Show what differs from a run that was kept.")
 @click.option("--url", help="Send the calls to the CDS Hooks service at this base URL instead of deciding here.")
 @click.option("--token-command", help="Command that prints a bearer token; CDS_URL tells it the address called.")
+@click.option("--from-fhir", "fhir_url", help="Ask the FHIR server at this URL by the prefetch templates.")
+@click.option("--patients", type=_FILE, help="With --from-fhir: a file of patient ids, one a line.")
+@click.option("--fhir-token-command", help="With --from-fhir: a command that prints the server's bearer token.")
 @click.option("--html", "html_file", type=_FILE, help="Write one self-contained page.")
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
 def replay(
@@ -64,6 +70,9 @@ def replay(
     compare_with: Path | None,
     url: str | None,
     token_command: str | None,
+    fhir_url: str | None,
+    patients: Path | None,
+    fhir_token_command: str | None,
     html_file: Path | None,
     as_json: bool,
 ) -> None:
@@ -73,6 +82,8 @@ def replay(
     A Bundle is taken for the whole chart of each patient in it. Exit codes: 0 all is well; 1 an expectation is not met,
     or something differs from the run compared with; 3 an input could not be used; 4 the service failed.
     """
+    if bool(fhir_url) != bool(patients) or not (paths or fhir_url):
+        raise click.UsageError("Give PATHS, or --from-fhir together with --patients.")
     remote = Remote(url, token_command) if url else None
     before = comparing.load_saved(compare_with) if compare_with else []
     services = (remote.services if remote else SERVICES) or SERVICES
@@ -81,6 +92,10 @@ def replay(
     calls: list[Recorded] = []
     times = {key_of(o): datetime.fromisoformat(o.as_of) for o in before if o.as_of}
     prepared = _calls(paths, services, faults, left_out, calls, {} if as_of else times)
+    if fhir_url and patients:
+        token = token_of(fhir_token_command, fhir_url) if fhir_token_command else None
+        asked = _asked(FhirServer(fhir_url, token), read_patient_ids(patients), services, remote)
+        prepared = chain(prepared, _kept(asked, calls))
     outcomes = list(
         track(
             run_all(prepared, remote or local(as_of), jobs=jobs, remote=remote is not None),
@@ -125,6 +140,21 @@ def _calls(
                 yield calls[-1]
         else:
             faults.append(found)
+
+
+def _kept(asked: Iterator[Recorded], calls: list[Recorded]) -> Iterator[Recorded]:
+    for call in asked:
+        calls.append(call)
+        yield call
+
+
+def _asked(
+    server: FhirServer, patient_ids: list[str], services: dict[str, str], remote: Remote | None
+) -> Iterator[Recorded]:
+    """The calls about the patients of a FHIR server, by the templates of the service that is to be called."""
+    hook, service = next(iter(services.items()))
+    templates = remote.templates(service) if remote else prefetch_templates()
+    return server.calls(patient_ids, hook, service, templates)
 
 
 def _unmet(call: Recorded, outcome: Outcome) -> list[str] | None:

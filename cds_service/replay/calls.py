@@ -62,7 +62,8 @@ def prepare(given: Input, services: dict[str, str]) -> Prepared | Fault:
     hook, service = next(iter(services.items()))
     calls: list[Recorded] = []
     left_out: Counter[str] = Counter()
-    owners = [_owner(r, _patient_ids(document)) for r in resources]
+    by_url = _patient_ids(document)
+    owners = [_owner(resource, by_url) for resource in resources]
     for owner, resource in zip(owners, resources, strict=True):
         if resource.get("resourceType") == "Observation" and owner is None:
             left_out["not-a-patients" if text(resource, "subject", "reference") else "no-subject"] += 1

@@ -18,8 +18,7 @@ def answer(template: str, context: Json, chart: Iterable[Json]) -> Any:
     Understood: reads by id, and searches by type with ``code``, ``category`` and ``_id``. A parameter that is not
     understood chooses nothing, so that more is sent than was asked, never less.
     """
-    query = _TOKEN.sub(lambda token: str(context.get(token[1], "")), template)
-    path, _, search = query.partition("?")
+    path, _, search = filled(template, context).partition("?")
     kind, _, identity = path.partition("/")
     held = [resource for resource in chart if resource.get("resourceType") == kind]
     if identity:
@@ -32,6 +31,11 @@ def answer(template: str, context: Json, chart: Iterable[Json]) -> Any:
         "total": len(found),
         "entry": [{"resource": resource, "search": {"mode": "match"}} for resource in found],
     }
+
+
+def filled(template: str, context: Json) -> str:
+    """A prefetch template with its tokens filled from the context."""
+    return _TOKEN.sub(lambda token: str(context.get(token[1], "")), template)
 
 
 def _fits(resource: Json, wanted: dict[str, set[str]]) -> bool:

@@ -88,6 +88,19 @@ def account(decision: Decision, sent: int) -> dict[str, int]:
     return {fate: count for fate, count in fates.items() if count}
 
 
+def token_of(command: str, url: str) -> str:
+    """The bearer token that a command prints; it is told the address as CDS_URL, since a token is for one.
+
+    Raises:
+        CdsServiceError: it ended with an error.
+    """
+    environment = os.environ | {"CDS_URL": url}
+    made = subprocess.run(shlex.split(command), env=environment, capture_output=True, text=True, timeout=30)  # noqa: S603
+    if made.returncode:
+        raise CdsServiceError(f"the token command ended with {made.returncode}: {made.stderr.strip()[:200]}")
+    return made.stdout.strip()
+
+
 class Remote:
     """A CDS Hooks service somewhere: its discovery, and calls to it.
 
@@ -110,23 +123,20 @@ class Remote:
             raise CdsServiceError(f"{self.url}/cds-services offers no service (status {found.status_code})")
 
     def _authorization(self, path: str) -> dict[str, str]:
-        """The bearer token that the command prints; it is told the address as CDS_URL, since a token is for one."""
-        if not self._token_command:
-            return {}
-        environment = os.environ | {"CDS_URL": f"{self.url}{path}"}
-        command = shlex.split(self._token_command)
-        made = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=30)  # noqa: S603
-        if made.returncode:
-            raise CdsServiceError(f"--token-command ended with {made.returncode}: {made.stderr.strip()[:200]}")
-        return {"Authorization": f"Bearer {made.stdout.strip()}"}
+        command = self._token_command
+        return {"Authorization": f"Bearer {token_of(command, f'{self.url}{path}')}"} if command else {}
+
+    def templates(self, service: str) -> dict[str, str]:
+        """The prefetch templates that a service declares."""
+        declared = self._templates.get(service, {})
+        return {key: query for key, query in declared.items() if isinstance(query, str)}
 
     def __call__(self, call: Recorded) -> Outcome:
         """Sends a call; a chart is sent as the service's own prefetch templates ask for it."""
         path = f"/cds-services/{call.service}"
         request = call.request
         if call.chart:
-            declared = self._templates.get(call.service, {})
-            templates = {key: query for key, query in declared.items() if isinstance(query, str)}
+            templates = self.templates(call.service)
             request = chart_call(patient_of(request), call.chart, text(request, "hook"), templates)
         about = Outcome(call.name, patient_of(request), call.service, as_of="", status=0)
         headers = {"Content-Type": "application/json", **self._authorization(path)}

@@ -207,7 +207,7 @@ def test_two_services_are_compared(tmp_path: Path, foreign_url: str) -> None:
 def test_a_token_command_that_fails_is_said(foreign_url: str) -> None:
     result = invoke("replay", FIXTURES / "normal-level", "--url", foreign_url, "--token-command", "sh -c 'exit 3'")
     assert result.exit_code == 1
-    assert "--token-command ended with 3" in result.output
+    assert "the token command ended with 3" in result.output
 
 
 BASE = "http://127.0.0.1:9"
