@@ -27,8 +27,8 @@ def open_group(value: object, page_size: int | None = None) -> Group:
     """Opens the value of a prefetch key.
 
     ``null`` is "known: nothing". A Bundle is incomplete where it has a next link, says it holds fewer than there are,
-    is as long as ``page_size``, holds an OperationOutcome, or has an entry that cannot be read. What is no FHIR
-    resource could not be had.
+    is as long as ``page_size`` (a collection is no page of a search), holds an OperationOutcome, or has an entry that
+    cannot be read. What is no FHIR resource could not be had.
     """
     if value is None:
         return Group()
@@ -50,11 +50,12 @@ def _is_incomplete(bundle: Json, page_size: int | None) -> bool:
         return entries is not None
     matches = [entry for entry in entries if text(entry, "search", "mode") not in ("include", "outcome")]
     total = bundle.get("total")
+    is_page = text(bundle, "type") != "collection"
     return (
         any(text(link, "relation") == "next" for link in objects(bundle, "link"))
         or any(_is_unread(entry) for entry in entries)
         or (isinstance(total, int) and total > len(matches))
-        or (page_size is not None and len(matches) >= page_size)
+        or (is_page and page_size is not None and len(matches) >= page_size)
     )
 
 

@@ -108,14 +108,17 @@ def _of(resource: Json, patient_id: str) -> Json:
 
 
 def chart_call(patient_id: str, chart: tuple[Json, ...], hook: str, templates: dict[str, str] | None = None) -> Json:
-    """A call about a patient whose whole chart is ``chart``, each prefetch template answered from it."""
+    """A call about a patient whose whole chart is ``chart``, each prefetch template answered from it.
+
+    ``templates``: those of another service; ours by default, which can be told that what it gets is all there is.
+    """
     context = {"userId": "Practitioner/replay", "patientId": patient_id}
-    asked = templates if templates is not None else prefetch_templates()
+    asked, kind = (prefetch_templates(), "collection") if templates is None else (templates, "searchset")
     return {
         "hook": hook,
         "hookInstance": str(uuid4()),
         "context": context,
-        "prefetch": {key: answer(template, context, chart) for key, template in asked.items()},
+        "prefetch": {key: answer(template, context, chart, kind) for key, template in asked.items()},
     }
 
 

@@ -12,11 +12,12 @@ _TOKEN = re.compile(r"\{\{\s*context\.(\w+)\s*\}\}")
 _OF_NO_ACCOUNT = {"patient", "subject", "_sort", "_count", "_include", "_format"}
 
 
-def answer(template: str, context: Json, chart: Iterable[Json]) -> Any:
+def answer(template: str, context: Json, chart: Iterable[Json], kind_of_bundle: str = "searchset") -> Any:
     """The resource or searchset for a template, from the whole chart of the patient; None where there is none.
 
     Understood: reads by id, and searches by type with ``code``, ``category`` and ``_id``. A parameter that is not
-    understood chooses nothing, so that more is sent than was asked, never less.
+    understood chooses nothing, so that more is sent than was asked, never less. As a "collection" the Bundle is no page
+    of a search: however long, it is all there is.
     """
     path, _, search = filled(template, context).partition("?")
     kind, _, identity = path.partition("/")
@@ -27,7 +28,7 @@ def answer(template: str, context: Json, chart: Iterable[Json]) -> Any:
     found = [resource for resource in held if _fits(resource, wanted)]
     return {
         "resourceType": "Bundle",
-        "type": "searchset",
+        "type": kind_of_bundle,
         "total": len(found),
         "entry": [{"resource": resource, "search": {"mode": "match"}} for resource in found],
     }

@@ -53,6 +53,10 @@ def test_open_group(value: Any, count: int, lacking: Reason | None) -> None:
     assert (len(group.resources), group.lacking) == (count, lacking)
 
 
+def test_a_collection_is_no_page_of_a_search() -> None:
+    assert open_group(bundle(*[observation()] * 3, type="collection"), page_size=3).lacking is None
+
+
 def test_included_resources_do_not_fill_a_page() -> None:
     included = {"resource": observation(), "search": {"mode": "include"}}
     assert open_group({"resourceType": "Bundle", "entry": [included] * 3}, page_size=3).lacking is None

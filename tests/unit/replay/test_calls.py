@@ -20,7 +20,8 @@ from cds_service.replay.calls import (
 )
 from cds_service.replay.dates import moved
 from cds_service.replay.inputs import Fault, Input
-from tests.unit.fhir.make import bundle, call, condition, observation, patient, quantity
+from cds_service.replay.run import decide_here
+from tests.unit.fhir.make import AS_OF, bundle, call, condition, observation, patient, quantity
 
 HOOKS = {"lab-result-review": "b2m-result-review"}
 
@@ -46,6 +47,15 @@ def test_a_bundle_is_the_whole_chart_of_each_patient_in_it() -> None:
     assert second["prefetch"]["patient"] is None
     assert found.left_out == {"not-asked-for": 1}
     assert [r["id"] for r in not_asked_for(found.calls[0])] == ["na"]
+
+
+def test_a_bundle_is_the_whole_chart_however_long_it_is() -> None:
+    daily = [
+        observation("2160-0", quantity(1, "mg/dL"), id=f"cr-{day}", effectiveDateTime=f"2026-01-{day % 28 + 1:02}")
+        for day in range(PAGE_SIZE * 2)
+    ]
+    (found,) = prepared(bundle(patient(), observation(), *daily)).calls
+    assert decide_here(found, as_of=AS_OF).missing == ()
 
 
 def test_a_transaction_is_what_a_server_would_make_of_it() -> None:
