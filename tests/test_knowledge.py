@@ -11,6 +11,7 @@ from cds_service.knowledge import terms
 from cds_service.knowledge.model import Rule, load, placeholders_of
 from cds_service.replay.calls import fixtures_folder, read_fixtures
 from tests.functional.run import cards_of
+from tests.spec.chart import facts_of
 
 RULES = load()
 FOLDER = Path(cds_service.__file__).parent / "knowledge" / "rules"
@@ -60,6 +61,17 @@ def test_wording_gives_no_directive(rule: Rule) -> None:
 def test_a_service_default_is_called_one_wherever_it_decides(rule: Rule) -> None:
     numbers = {name for name, threshold in rule.thresholds.items() if threshold.basis == "published"}
     assert all(rule.thresholds[name].cites for name in numbers)
+
+
+def test_the_longest_list_of_companions_fits_its_placeholder() -> None:
+    companions = [a for a in terms.analytes().values() if a.group in ("kidney", "myeloma", "b2m")]
+    longest = sorted(companions, key=lambda a: -len(a.short))[:6]
+    missing = [{"item": a.key, "reason": "conflicting-results", "under_review": False} for a in longest]
+    given = {"b2m": "4 mg/L", "missing": [{"item": "conditions", "reason": "incomplete"}, *missing]}
+    rule = next(rule for rule in RULES if rule.id == "data-quality")
+    finding = rule.evaluate(facts_of(given))
+    assert finding is not None
+    assert finding.values["companions"].endswith(" and others")
 
 
 GOOD: dict[str, Any] = {

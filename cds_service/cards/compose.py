@@ -16,6 +16,7 @@ from cds_service.models import Card, Coding, Source
 EXTENSION = "org.b2m-cds.basis"
 MOST_CARDS = 2
 _MOST_EARLIER = 3
+_LONGEST_VALUE = 1000
 _SIDES = {"below": "below", "from": "from", "above": "above", "to": "up to"}
 _UNRUN = "One check could not be run; this review is incomplete."
 
@@ -39,7 +40,9 @@ class Spoken:
 
     def in_words(self, template: str) -> str:
         """A wording template filled for Markdown."""
-        return template.format_map({name: escape(text, 500) for name, text in self.finding.values.items()}).strip()
+        return template.format_map(
+            {name: escape(text, _LONGEST_VALUE) for name, text in self.finding.values.items()}
+        ).strip()
 
 
 def compose(facts: Facts, findings: Sequence[Finding], rules: Iterable[Rule], failed: Sequence[str] = ()) -> list[Card]:
