@@ -10,10 +10,9 @@ from typing import Any
 
 from cds_service.errors import DataUnavailable, MalformedCall
 from cds_service.facts import MissingData, Reason
-from cds_service.fhir import bundle
+from cds_service.fhir import bundle, condition, observation
 from cds_service.fhir.bundle import ABSENT, Group
-from cds_service.fhir.condition import meanings
-from cds_service.fhir.shape import Json, codings, objects, text
+from cds_service.fhir.shape import Json, objects, text
 from cds_service.knowledge import terms
 from cds_service.models import HookRequest
 
@@ -67,10 +66,7 @@ class Chart:
 
 def is_b2m(resource: Json) -> bool:
     """Whether an Observation carries a LOINC code of beta-2 microglobulin."""
-    known = terms.analyte_of_loinc()
-    return any(
-        system == terms.LOINC and code in known and known[code][0].is_b2m for system, code in codings(resource, "code")
-    )
+    return any(analyte.is_b2m for analyte, _ in observation.meanings(resource))
 
 
 def gather(call: HookRequest, *, max_entries: int) -> Chart:
@@ -235,10 +231,8 @@ def _key(resource: Json) -> str:
 def _item(resource: Json) -> str:
     """What a resource would have told of: an analyte, the problem list, or nothing that we know."""
     if resource.get("resourceType") == "Condition":
-        return "conditions" if meanings(resource) else ""
-    known = terms.analyte_of_loinc()
-    loinc = (code for system, code in codings(resource, "code") if system == terms.LOINC and code in known)
-    return next((known[code][0].key for code in loinc), "")
+        return "conditions" if condition.meanings(resource) else ""
+    return next((analyte.key for analyte, _ in observation.meanings(resource)), "")
 
 
 def _require(chart: Chart, groups: Mapping[str, Group]) -> None:

@@ -7,12 +7,18 @@ from cds_service.facts import MissingData, Moment, Patient, Reason, Result
 from cds_service.fhir import project, units
 from cds_service.fhir.bundle import reference_of
 from cds_service.fhir.reference_range import reference_range
-from cds_service.fhir.shape import Json, objects, text
-from cds_service.knowledge.terms import LOINC, Analyte, LoincCode
+from cds_service.fhir.shape import Json, codings, objects, text
+from cds_service.knowledge.terms import LOINC, Analyte, LoincCode, analyte_of_loinc
 
 #: The statuses with which an Observation is a result; a preliminary one is provisional.
 COUNTING = {"final", "amended", "corrected", "appended", "preliminary"}
 _CLOCK_TOLERANCE = timedelta(minutes=10)
+
+
+def meanings(resource: Json) -> list[tuple[Analyte, LoincCode]]:
+    """Every analyte that the LOINC codings of an Observation stand for, with the code that said so."""
+    known = analyte_of_loinc()
+    return [known[code] for system, code in codings(resource, "code") if system == LOINC and code in known]
 
 
 def read_observation(

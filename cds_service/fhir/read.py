@@ -9,8 +9,8 @@ from cds_service.facts import Facts, MissingData, Moment, Patient, Reason, Resul
 from cds_service.fhir.condition import read_conditions
 from cds_service.fhir.dates import observed_at, read_moment
 from cds_service.fhir.gather import Chart
-from cds_service.fhir.observation import COUNTING, read_observation
-from cds_service.fhir.shape import Json, codings, text
+from cds_service.fhir.observation import COUNTING, meanings, read_observation
+from cds_service.fhir.shape import Json, text
 from cds_service.knowledge import terms
 from cds_service.knowledge.terms import Analyte, LoincCode
 
@@ -95,11 +95,10 @@ def _fates(candidates: list[list[_Candidate]], kept: list[_Read]) -> dict[int, s
 
 def _candidates(observations: Iterable[Json]) -> tuple[dict[str, list[_Candidate]], dict[str, list[_Candidate]]]:
     """The Observations whose code we know, by analyte: those of B2M, and the others."""
-    known = terms.analyte_of_loinc()
     b2m: dict[str, list[_Candidate]] = defaultdict(list)
     others: dict[str, list[_Candidate]] = defaultdict(list)
     for place, resource in enumerate(observations):
-        found = [known[code] for system, code in codings(resource, "code") if system == terms.LOINC and code in known]
+        found = meanings(resource)
         if found:
             analyte, code = min(found, key=lambda match: not match[0].is_b2m)
             ambiguous = len({match[0].key for match in found}) > 1

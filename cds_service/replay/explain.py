@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from cds_service.cards.compose import threshold_text
-from cds_service.config import Settings
+from cds_service.config import load_settings
 from cds_service.decide import Decision, decide
 from cds_service.facts import Facts, Result
 from cds_service.fhir.bundle import reference_of
@@ -34,7 +34,7 @@ def explain(call: Recorded, rules: Sequence[Rule], as_of: datetime) -> Explanati
     Raises:
         CallError: the call cannot be answered.
     """
-    decision = decide(parse_call(call.request), rules=rules, as_of=as_of, settings=Settings())
+    decision = decide(parse_call(call.request), rules=rules, as_of=as_of, settings=load_settings())
     facts = decision.facts
     if facts is None:
         return Explanation(decision, [], [], [], [], _observations(decision, call))

@@ -3,13 +3,12 @@
 import re
 from collections import Counter
 from dataclasses import asdict, dataclass, field
-from datetime import datetime
 from typing import Any
 
+from cds_service.cards.compose import EXTENSION
 from cds_service.fhir.shape import Json, element, objects, text
 
 _AGE_CELL = re.compile(r"^((?:\|[^|\n]*){4}\|)[^|\n]*\|", re.MULTILINE)
-_EXTENSION = "org.b2m-cds.basis"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +61,7 @@ def rules_of(card: Json) -> list[str]:
     """The findings behind a card, as rule/outcome; the label of its source where the card does not say."""
     named = [
         f"{rule['id']}/{rule['finding']}"
-        for rule in objects(card, "extension", _EXTENSION, "rules")
+        for rule in objects(card, "extension", EXTENSION, "rules")
         if "finding" in rule
     ]
     return named or [text(card, "source", "label") or "unknown"]
@@ -85,8 +84,3 @@ def patient_of(request: Json) -> str:
     """The patient id of a call's context, or ""."""
     found: Any = element(request, "context", "patientId")
     return found if isinstance(found, str) else ""
-
-
-def stamp(as_of: datetime) -> str:
-    """A time as it is saved."""
-    return as_of.isoformat()

@@ -99,7 +99,7 @@ def html(report: Report) -> str:
     """One page that needs nothing else: every call, its cards as an EHR would show them, what differs."""
     environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     markdown = MarkdownIt("commonmark", {"html": False}).enable("table")
-    environment.filters["markdown"] = lambda detail: markdown.render(detail)
+    environment.filters["markdown"] = markdown.render
     page = files("cds_service.replay").joinpath("report.html").read_text("utf-8")
     calls = [
         (outcome, unmet)

@@ -15,7 +15,7 @@ from typing import Any
 
 import requests
 
-from cds_service.config import Settings
+from cds_service.config import Settings, load_settings
 from cds_service.decide import Decision, decide
 from cds_service.errors import CallError, CdsServiceError
 from cds_service.fhir.shape import Json, objects, text
@@ -23,7 +23,7 @@ from cds_service.hooks.body import parse_call
 from cds_service.hooks.operation_outcome import status_of
 from cds_service.knowledge.model import Rule, load
 from cds_service.replay.calls import Recorded, chart_call, dump_json, observations_in
-from cds_service.replay.outcome import Outcome, patient_of, stamp
+from cds_service.replay.outcome import Outcome, patient_of
 
 _TIMEOUT_SECONDS = 30
 _WINDOW = 64
@@ -44,6 +44,11 @@ def run_all(calls: Iterable[Recorded], run: Run, *, jobs: int, remote: bool) -> 
 
 
 @cache
+def _settings() -> Settings:
+    return load_settings()
+
+
+@cache
 def _rules() -> tuple[Rule, ...]:
     return load()
 
@@ -52,10 +57,10 @@ def decide_here(call: Recorded, *, as_of: datetime | None) -> Outcome:
     """Decides a call in this process, as of ``as_of``, else as of its own time, else now."""
     when = as_of or call.as_of or datetime.now(UTC)
     begun = perf_counter()
-    about = Outcome(call.name, patient_of(call.request), call.service, stamp(when), status=200)
+    about = Outcome(call.name, patient_of(call.request), call.service, when.isoformat(), status=200)
     sent = sum(observations_in(value) for value in _brought(call.request))
     try:
-        decision = decide(parse_call(call.request), rules=_rules(), as_of=when, settings=Settings())
+        decision = decide(parse_call(call.request), rules=_rules(), as_of=when, settings=_settings())
     except CallError as error:
         refused = {"refused": sent} if sent else {}
         return replace(about, status=status_of(error), problem=error.message, account=refused)

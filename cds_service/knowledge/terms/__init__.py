@@ -203,21 +203,24 @@ def problem_terms() -> tuple[ProblemTerm, ...]:
     )
 
 
+@cache
+def _problem_of_snomed() -> dict[str, ProblemTerm]:
+    """Diagnosis by SNOMED CT code; of two that share one, the first of the table."""
+    return {code: term for term in reversed(problem_terms()) for code in term.snomed}
+
+
+@cache
+def _problem_of_icd10cm() -> tuple[tuple[str, ProblemTerm], ...]:
+    """Diagnosis by ICD-10-CM prefix without its dot, the longest prefix first."""
+    prefixes = [(prefix.replace(".", ""), term) for term in problem_terms() for prefix in term.icd10cm]
+    return tuple(sorted(prefixes, key=lambda row: len(row[0]), reverse=True))
+
+
 def problem_of_code(system: str, code: str) -> ProblemTerm | None:
     """The diagnosis that ``system`` and ``code`` together stand for, or None. ICD-10-CM may come without its dot."""
     if system == SNOMED:
-        return next((term for term in problem_terms() if code in term.snomed), None)
+        return _problem_of_snomed().get(code)
     if system == ICD10CM:
         bare = code.replace(".", "").upper()
-        return _longest_prefix(bare)
+        return next((term for prefix, term in _problem_of_icd10cm() if bare.startswith(prefix)), None)
     return None
-
-
-def _longest_prefix(bare: str) -> ProblemTerm | None:
-    matches = [
-        (len(prefix), term)
-        for term in problem_terms()
-        for prefix in term.icd10cm
-        if bare.startswith(prefix.replace(".", ""))
-    ]
-    return max(matches, key=lambda match: match[0])[1] if matches else None

@@ -44,9 +44,10 @@ _MOST_SHOWN = 3
 
 
 def _state_without_egfr(facts: Facts, rule: Rule, b2m: Result) -> str | None:
+    dialysis = states.dialysis(facts)
     found = {
-        "dialysis": states.dialysis(facts) is states.Dialysis.YES,
-        "dialysis_unclear": states.dialysis(facts) is states.Dialysis.UNCLEAR,
+        "dialysis": dialysis is states.Dialysis.YES,
+        "dialysis_unclear": dialysis is states.Dialysis.UNCLEAR,
         "acute_kidney_injury": states.acute_kidney_injury(facts, b2m.when),
         "unsteady": states.creatinine_is_unsteady(
             facts, b2m.when, rule.value("pairing_days_to"), rule.value("unsteady_fold_from")
