@@ -79,10 +79,13 @@ def _rules(facts: Facts, decision: Decision, rules: Sequence[Rule]) -> list[tupl
 
 
 def _said(rule: Rule, finding: Finding) -> tuple[str, str]:
-    raises = rule.outcomes[finding.outcome].raises_card
+    """Whether it makes a card, and what decided: the finding in words, its thresholds, its notes."""
+    outcome = rule.outcomes[finding.outcome]
     limits = "; ".join(threshold_text(name, rule.thresholds[name], finding.inputs) for name in finding.thresholds)
-    notes = f" Notes: {', '.join(finding.notes)}." if finding.notes else ""
-    return ("yes" if raises else "beside"), f"{finding.outcome}. {limits + '.' if limits else ''}{notes}".strip()
+    parts = [f"{finding.outcome}.", outcome.found.format_map(finding.values)]
+    parts += [f"Thresholds: {limits}."] if limits else []
+    parts += [f"Notes: {', '.join(finding.notes)}."] if finding.notes else []
+    return ("yes" if outcome.raises_card else "beside"), " ".join(parts)
 
 
 def _observations(decision: Decision, call: Recorded) -> list[tuple[str, ...]]:

@@ -280,6 +280,7 @@ def test_explain_accounts_for_everything() -> None:
     ):
         assert said in result.output
     assert "not for this specimen" in result.output
+    assert "above the laboratory's own upper limit of 2.34 mg/L" in " ".join(result.output.replace("│", " ").split())
 
 
 def test_explain_of_a_chart_says_what_was_not_asked_for() -> None:
