@@ -143,7 +143,9 @@ class _Author:
         prefetch: Json = {"patient": self._patient()}
         for key in prefetch_templates():
             if key != "patient":
-                prefetch[key] = _searchset(list(self._conditions()) if key == "conditions" else observations[key])
+                prefetch[key] = _searchset(
+                    list(self._conditions()) if key == "conditions" else observations.get(key, [])
+                )
         return {
             "hook": "lab-result-review",
             "hookInstance": self._id(),

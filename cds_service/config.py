@@ -1,8 +1,12 @@
-"""Settings from the environment. Every one is described in docs/settings.md."""
+"""Settings from the environment, and the site's own profile from a TOML file. All are described in docs/settings.md."""
 
+import tomllib
+from ipaddress import ip_address
+from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 
-from pydantic import Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from cds_service.errors import ConfigurationError
@@ -25,6 +29,15 @@ class Settings(BaseSettings):
     max_entries: Annotated[int, Field(ge=10, le=1_000_000)] = 10_000
     """Most Bundle entries in one call; over it 400."""
 
+    site_profile: Path | None = None
+    """The site's own profile, a TOML file; none by default."""
+
+    fetch_deadline_seconds: Annotated[float, Field(gt=0, le=10)] = 2.0
+    """How long one call may spend on asking the EHR's FHIR server, all requests together."""
+
+    fetch_max_pages: Annotated[int, Field(ge=1, le=50)] = 4
+    """Most pages of one search; what lies behind them is unknown."""
+
     bind_host: str = "127.0.0.1"
     """Address that ``cds-service serve`` listens on."""
 
@@ -33,6 +46,74 @@ class Settings(BaseSettings):
 
     workers: Annotated[int, Field(ge=1, le=64)] = 2
     """Worker processes of ``cds-service serve``."""
+
+
+class _Entry(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+def _base_url(url: object) -> str:
+    """A FHIR base URL in one spelling: scheme and host in lower case, no slash at the end."""
+    if not isinstance(url, str):
+        raise ValueError("expected a text")
+    try:
+        parts = urlsplit(url.strip())
+        host, port = (parts.hostname or ""), parts.port
+    except ValueError:
+        raise ValueError("expected a URL") from None
+    if parts.scheme.lower() not in ("http", "https") or not host or parts.query or parts.fragment or parts.username:
+        raise ValueError("expected https://host/path without query, fragment or user name")
+    if parts.scheme.lower() == "http" and not _is_loopback(host):
+        raise ValueError("expected https:// (http:// is for a server on this machine only): bearer tokens go there")
+    shown = f"[{host}]" if ":" in host else host
+    default = {"http": 80, "https": 443}[parts.scheme.lower()]
+    at = f":{port}" if port and port != default else ""
+    return f"{parts.scheme.lower()}://{shown}{at}{parts.path.rstrip('/')}"
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+class FhirServer(_Entry):
+    """A FHIR server that may be asked for what was not prefetched. ``batch``: it takes a batch Bundle at its base."""
+
+    url: Annotated[str, BeforeValidator(_base_url)]
+    batch: bool = False
+
+
+class LocalCode(_Entry):
+    """A code of the site's own that means one that this service knows.
+
+    ``means`` is a LOINC code of the term tables, or the key of an entry that has none.
+    """
+
+    system: Annotated[str, Field(pattern=r"^[^\s|,$\\]+$")]
+    code: Annotated[str, Field(pattern=r"^[^|,$\\]+$")]
+    means: Annotated[str, Field(min_length=1)]
+
+
+class SiteProfile(_Entry):
+    """What a site tells of itself: the FHIR servers that may be asked, and codes of its own."""
+
+    fhir_server: tuple[FhirServer, ...] = Field(strict=False, default=())
+    local_code: tuple[LocalCode, ...] = Field(strict=False, default=())
+
+    def server_of(self, url: str | None) -> FhirServer | None:
+        """The allowed server of this base URL, however it is spelt, or None."""
+        try:
+            wanted = _base_url(url)
+        except ValueError:
+            return None
+        return next((server for server in self.fhir_server if server.url == wanted), None)
+
+    @property
+    def local_codes(self) -> dict[tuple[str, str], str]:
+        """What the site's own codes mean, by (system, code)."""
+        return {(entry.system, entry.code): entry.means for entry in self.local_code}
 
 
 def load_settings() -> Settings:
@@ -46,3 +127,20 @@ def load_settings() -> Settings:
     except ValidationError as error:
         lines = [f"{'.'.join(map(str, e['loc'])).upper()}={e['input']!r}: {e['msg']}" for e in error.errors()]
         raise ConfigurationError("These settings cannot be used:\n  " + "\n  ".join(lines)) from error
+
+
+def load_site(path: Path | None) -> SiteProfile:
+    """The site profile in ``path``; an empty one where there is none.
+
+    Raises:
+        ConfigurationError: the file cannot be read, or an entry cannot be used; the message names it.
+    """
+    if path is None:
+        return SiteProfile()
+    try:
+        return SiteProfile.model_validate(tomllib.loads(path.read_text("utf-8")))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigurationError(f"SITE_PROFILE={path} cannot be read as TOML: {error}") from error
+    except ValidationError as error:
+        lines = [f"{'.'.join(map(str, e['loc']))} = {e['input']!r}: {e['msg']}" for e in error.errors()]
+        raise ConfigurationError(f"SITE_PROFILE={path} cannot be used:\n  " + "\n  ".join(lines)) from error

@@ -9,8 +9,10 @@ from cds_service.cards.compose import compose
 from cds_service.config import Settings
 from cds_service.errors import NothingDecided
 from cds_service.facts import Facts
-from cds_service.fhir.gather import Chart, gather
+from cds_service.fhir.gather import Fetch, gather
+from cds_service.fhir.local_codes import NO_LOCAL_CODES, LocalCodes
 from cds_service.fhir.read import read
+from cds_service.fhir.sorting import Chart
 from cds_service.knowledge.model import Finding, Rule
 from cds_service.models import Card, HookRequest
 
@@ -41,15 +43,25 @@ class Decision:
     timings: dict[str, float] = field(default_factory=dict)
 
 
-def decide(call: HookRequest, *, rules: Sequence[Rule], as_of: datetime, settings: Settings) -> Decision:
+def decide(
+    call: HookRequest,
+    *,
+    rules: Sequence[Rule],
+    as_of: datetime,
+    settings: Settings,
+    fetch: Fetch | None = None,
+    codes: LocalCodes = NO_LOCAL_CODES,
+) -> Decision:
     """Decides what to show for a call at the time ``as_of``.
+
+    ``fetch`` opens the questions to the call's FHIR server, without it nothing is asked; ``codes`` are the site's own.
 
     Raises:
         MalformedCall, DataUnavailable: the call cannot be answered, see ``gather``.
         NothingDecided: every rule failed.
     """
     clock = _Stopwatch()
-    chart = gather(call, max_entries=settings.max_entries)
+    chart = gather(call, max_entries=settings.max_entries, fetch=fetch, codes=codes)
     clock.lap("gather")
     if not chart.has_b2m:
         return Decision(chart, timings=clock.laps)

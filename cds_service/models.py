@@ -41,7 +41,7 @@ class HookRequest(_Incoming):
     hook: Text
     hookInstance: Annotated[UUID, Field(strict=False)]
     context: Context
-    fhirServer: Annotated[str, Field(pattern=r"^https?://[^\s]+$")] | None = None
+    fhirServer: Annotated[str, Field(pattern=r"(?i)^https?://[^\s]+$")] | None = None
     fhirAuthorization: FhirAuthorization | None = None
     prefetch: dict[str, Any] | None = None
 

@@ -9,6 +9,7 @@ import pytest
 from cds_service.cli.main import cli
 from cds_service.config import Settings
 from cds_service.knowledge.model import load
+from tests import failure_matrix
 
 ROOT = Path(__file__).parents[1]
 
@@ -71,3 +72,9 @@ def test_the_layers_of_the_layout_are_those_that_are_checked() -> None:
     layers = re.search(r"layers = \[(.*?)\]", text("pyproject.toml"), re.DOTALL)
     assert layers is not None
     assert re.findall(r'"([^"]+)"', layers[1]) == [line.strip() for line in block[1].strip().splitlines()]
+
+
+def test_the_failure_matrix_is_the_one_that_the_tests_show() -> None:
+    assert text("docs/failure-matrix.md") == failure_matrix.page(), (
+        "python -m tests.failure_matrix > docs/failure-matrix.md"
+    )

@@ -165,7 +165,8 @@ class _Draft:
         b2m, missing = self.facts.b2m, self.facts.b2m_missing
         if b2m:
             return terms.analyte_of_loinc()[b2m.loinc][1]
-        return terms.analytes()[missing.item if missing else "b2m-serum"].loinc[0]
+        codes = terms.analytes()[missing.item].loinc if missing else ()
+        return next(iter(codes or terms.analytes()["b2m-serum"].loinc))
 
     def _extension(self) -> dict[str, Any]:
         missing = self.facts.b2m_missing

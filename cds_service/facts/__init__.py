@@ -24,6 +24,8 @@ class Reason(StrEnum):
     NOT_GIVEN = "not-given"
     INCOMPLETE = "incomplete"
     UNAVAILABLE = "unavailable"
+    REFUSED = "refused"
+    LATE = "late"
     INVALID = "invalid-resource"
     STATUS = "status"
     ENTERED_IN_ERROR = "entered-in-error"
@@ -41,6 +43,8 @@ class Reason(StrEnum):
     FUTURE = "future-date"
     CONFLICT = "conflicting-results"
     CODE_CONFLICT = "code-conflict"
+    UNCODED = "uncoded"
+    SPECIMEN_CONFLICT = "specimen-conflict"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +68,23 @@ class MissingData:
 class ReferenceRange:
     """The laboratory's own reference range, in the analyte's canonical unit; ``printed`` as it stood there.
 
-    Without ``low`` and ``high`` it was given and cannot be used.
+    Without ``low`` and ``high`` it was given and cannot be used. ``high_open``: printed as "<", the limit itself
+    lies outside.
     """
 
     low: Decimal | None
     high: Decimal | None
     printed: str
+    high_open: bool = False
+
+    def is_exceeded_by(self, interval: Interval) -> bool | None:
+        """Whether every value lies above the range; None where some do and some do not, or it has no upper limit."""
+        if self.high is None:
+            return None
+        if not self.high_open:
+            return interval.is_above(self.high)
+        below = interval.is_below(self.high)
+        return None if below is None else not below
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,7 +261,8 @@ class Facts:
     ``under_review`` maps a specimen to the B2M result a card is about: a ``Result``, or the ``MissingData`` that stands
     in its place. Rules look at one specimen at a time: ``specimen``, set by ``of``. ``unknown`` names the prefetch
     groups of which "not there" does not mean "none"; ``ignored`` counts, by reason, what was not read. ``fates`` says
-    what became of each Observation of the chart whose code we know, by its place.
+    what became of each Observation of the chart whose code we know, by its place. ``unrecognised_medications``: how
+    many entries of the medication list name no drug that we know.
     """
 
     as_of: datetime
@@ -255,6 +271,7 @@ class Facts:
     results: tuple[Result, ...] = ()
     problems: tuple[Problem, ...] = ()
     medications: tuple[Medication, ...] = ()
+    unrecognised_medications: int = 0
     procedures: tuple[Procedure, ...] = ()
     coded: tuple[CodedResult, ...] = ()
     missing: tuple[MissingData, ...] = ()

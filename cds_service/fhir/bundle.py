@@ -9,7 +9,10 @@ from cds_service.fhir.dates import read_moment
 from cds_service.fhir.shape import Json, element, objects, text
 
 #: A FHIR id; of a contained resource, its container's, a hash and its own.
-_ID = re.compile(r"[A-Za-z0-9\-.]{1,64}(#[A-Za-z0-9\-.]{1,64})?")
+_ID = re.compile(r"[A-Za-z0-9\-.]{1,64}(#[A-Za-z0-9\-.]{1,64}){0,2}")
+_REFERENCE = re.compile(r"[A-Za-z]{1,64}/[A-Za-z0-9\-.]{1,64}(#[A-Za-z0-9\-.]{1,64}){0,2}")
+#: Under this name, which no FHIR element has, a part taken out of a resource keeps the reference to where it lay.
+REFERENCE = "#reference"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,17 +78,33 @@ def resources_of(bundle: Json) -> Iterator[Json]:
 
 
 def with_contained(resource: Json) -> Iterator[Json]:
-    """A resource, then the Observations it contains; these take its subject where they have none of their own."""
+    """A resource, then the Observations it contains; these take its subject where they have none of their own.
+
+    What else it contains goes with each of them, so that their references into it still lead somewhere.
+    """
     if resource.get("resourceType") == "Bundle":
         yield from resources_of(resource)
         return
     yield resource
-    container = text(resource, "id")
-    for inner in objects(resource, "contained"):
+    contained = list(objects(resource, "contained"))
+    for inner in contained:
         if inner.get("resourceType") == "Observation":
             subject = inner.get("subject") or resource.get("subject")
-            identity = f"{container}#{text(inner, 'id')}" if container and text(inner, "id") else None
-            yield {**inner, "subject": subject, "id": identity}
+            others = [other for other in contained if other.get("resourceType") == "Specimen"]
+            yield {**inner, "subject": subject, "contained": others, **_inside(resource, text(inner, "id"))}
+
+
+def _inside(container: Json, identity: str) -> Json:
+    """The id of what lies in ``container`` under ``identity``, and the reference to it."""
+    if not identity or not identity_of(container):
+        return {"id": None}
+    return {"id": f"{text(container, 'id')}#{identity}", REFERENCE: f"{identity_of(container)}#{identity}"}
+
+
+def with_component_id(part: Json, whole: Json, place: int) -> Json:
+    """A component as an Observation of its own: told apart by its place, referred to as the whole."""
+    inside = _inside(whole, f"component-{place}")
+    return {**part, **inside, REFERENCE: reference_of(whole)} if inside["id"] else {**part, "id": None}
 
 
 def references_by_url(bundle: object) -> Iterator[tuple[str, str]]:
@@ -139,7 +158,13 @@ def _version(resource: Json) -> float:
     return float(version) if version.isascii() and version.isdigit() and len(version) < 16 else 0.0
 
 
-def reference_of(resource: Json) -> str:
+def identity_of(resource: Json) -> str:
     """ "Observation/abc", or "" where the resource has no id that FHIR allows."""
     identity = text(resource, "id")
     return f"{element(resource, 'resourceType')}/{identity}" if _ID.fullmatch(identity) else ""
+
+
+def reference_of(resource: Json) -> str:
+    """How a card refers to a resource: "Observation/abc", a contained one as "DiagnosticReport/abc#its-own"."""
+    inside = text(resource, REFERENCE)
+    return inside if _REFERENCE.fullmatch(inside) else identity_of(resource)

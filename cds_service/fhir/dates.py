@@ -11,6 +11,8 @@ _DATE = re.compile(r"(\d{4})(?:-(\d{2})(?:-(\d{2}))?)?", re.ASCII)
 _TIME = re.compile(r"[T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:\d{2})?", re.ASCII)
 _NO_ABATEMENT: tuple[object, ...] = (None, False, "", {})
 _EARLIEST_YEAR, _LATEST_YEAR = 1850, 2200
+#: How far the clocks of an EHR and of this service may differ.
+CLOCK_TOLERANCE = timedelta(minutes=10)
 
 
 def read_moment(printed: str, *, issued: bool = False) -> Moment | None:
@@ -50,23 +52,34 @@ def _days(year: int, month: int, day: int) -> tuple[date, date]:
 def read_period(period: object) -> Moment | None:
     """The Moment of a FHIR Period: from its start to its end, or the end that it has."""
     start, end = read_moment(text(period, "start")), read_moment(text(period, "end"))
-    if start and end:
-        same = start.printed == end.printed
-        return start if same else Moment(f"{start.printed} to {end.printed}", start.first, max(start.last, end.last))
-    return start or end
+    return _span(start, end) if start and end else start or end
 
 
 def observed_at(observation: Json) -> Moment | None:
     """When an Observation's sample was taken: effectiveDateTime, Period, Instant, Timing, else when it was issued."""
-    events = element(observation, "effectiveTiming", "event")
-    event = events[0] if isinstance(events, list) and events and isinstance(events[0], str) else ""
     return (
         read_moment(text(observation, "effectiveDateTime"))
         or read_period(observation.get("effectivePeriod"))
         or read_moment(text(observation, "effectiveInstant"))
-        or read_moment(event)
+        or _read_timing(observation.get("effectiveTiming"))
         or read_moment(text(observation, "issued"), issued=True)
     )
+
+
+def _read_timing(timing: object) -> Moment | None:
+    """The Moment of a FHIR Timing: from its first event to its last, else the period that bounds it."""
+    events = element(timing, "event")
+    found = [read_moment(event) for event in events if isinstance(event, str)] if isinstance(events, list) else []
+    known = sorted((event for event in found if event), key=Moment.sort_key)
+    if not known or len(known) < len(found):
+        return read_period(element(timing, "repeat", "boundsPeriod"))
+    return _span(known[0], known[-1])
+
+
+def _span(start: Moment, end: Moment) -> Moment:
+    if start.printed == end.printed:
+        return start
+    return Moment(f"{start.printed} to {end.printed}", start.first, max(start.last, end.last))
 
 
 def onset_of(condition: Json) -> Moment | None:

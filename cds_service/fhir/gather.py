@@ -1,104 +1,97 @@
-"""What a call brought with it: the results under review, the patient, and the prefetched chart.
+"""What a call brought with it, and what was fetched because it did not: results under review, patient, chart."""
 
-Prefetch is all there is in this version: what was not prefetched is not fetched.
-"""
-
-from collections import Counter
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Protocol
 
 from cds_service.errors import DataUnavailable, MalformedCall
-from cds_service.facts import MissingData, Reason
-from cds_service.fhir import bundle, condition, observation
+from cds_service.facts import Reason
+from cds_service.fhir import bundle, meaning
 from cds_service.fhir.bundle import ABSENT, Group
-from cds_service.fhir.shape import Json, objects, text
-from cds_service.knowledge import terms
+from cds_service.fhir.local_codes import NO_LOCAL_CODES, LocalCodes
+from cds_service.fhir.searches import PATIENT, Search, searches
+from cds_service.fhir.shape import Json, text
+from cds_service.fhir.sorting import Chart, Sorting, key_of, refers_to
 from cds_service.models import HookRequest
 
-PAGE_SIZE = 50
-_COMPANION_KEYS = ("kidney", "myeloma", "urine", "conditions")
+B2M = "b2m"
+_MEDICATIONS = ("MedicationRequest", "MedicationStatement", "MedicationAdministration")
+_EXPECTED = {
+    PATIENT: ("Patient",),
+    "conditions": ("Condition",),
+    "medications": _MEDICATIONS,
+    "procedures": ("Procedure",),
+}
+_TO_FETCH = (Reason.NOT_GIVEN, Reason.UNAVAILABLE)
 
 
-def prefetch_templates() -> dict[str, str]:
-    """The FHIR searches that this service asks an EHR to send along, by prefetch key: one for each analyte group."""
-    templates = {"patient": "Patient/{{context.patientId}}"}
-    groups = dict.fromkeys(analyte.group for analyte in terms.analytes().values())
-    for group in groups:
-        codes = [f"{terms.LOINC}|{c.code}" for a in terms.analytes().values() if a.group == group for c in a.loinc]
-        templates[group] = (
-            f"Observation?patient={{{{context.patientId}}}}&code={','.join(codes)}&_sort=-date&_count={PAGE_SIZE}"
-        )
-    templates["conditions"] = f"Condition?patient={{{{context.patientId}}}}&_count={PAGE_SIZE * 4}"
-    return templates
+class Fetching(Protocol):
+    """One call's questions to its FHIR server."""
+
+    def groups(self, asked: Mapping[str, Search | None]) -> Mapping[str, Group]:
+        """The answers by prefetch key. ``None`` stands for the Patient itself."""
 
 
-_PAGE_SIZES = {"conditions": PAGE_SIZE * 4}
+#: Opens the questions of a call; None where its FHIR server may not be asked.
+Fetch = Callable[[HookRequest], Fetching | None]
 
 
-@dataclass(frozen=True, slots=True)
-class Chart:
-    """The resources of the context's patient, before anything is interpreted.
-
-    ``under_review`` holds the places in ``observations`` of those that the hook's ``results`` name; None where the
-    hook named none. ``foreign_b2m``: a B2M result was ignored because it is not the patient's. ``discarded`` says of
-    each Observation that is not in ``observations`` which one, and why.
-    """
-
-    patient_id: str
-    patient: Json | None
-    observations: tuple[Json, ...] = ()
-    conditions: tuple[Json, ...] = ()
-    under_review: frozenset[int] | None = None
-    missing: tuple[MissingData, ...] = ()
-    ignored: dict[str, int] = field(default_factory=dict)
-    foreign_b2m: bool = False
-    discarded: tuple[tuple[str, str], ...] = ()
-
-    @property
-    def has_b2m(self) -> bool:
-        """Whether there is anything for a card to be about."""
-        pool = self.observations
-        if self.under_review is not None:
-            pool = tuple(r for i, r in enumerate(pool) if i in self.under_review)
-        return any(is_b2m(resource) for resource in pool)
+def prefetch_templates(codes: LocalCodes = NO_LOCAL_CODES) -> dict[str, str]:
+    """The FHIR searches that this service asks an EHR to send along, by prefetch key."""
+    asked = {key: search.template() for key, search in searches(codes).items()}
+    return {PATIENT: "Patient/{{context.patientId}}", **asked}
 
 
-def is_b2m(resource: Json) -> bool:
-    """Whether an Observation carries a LOINC code of beta-2 microglobulin."""
-    return any(analyte.is_b2m for analyte, _ in observation.meanings(resource))
+def gather(
+    call: HookRequest, *, max_entries: int, fetch: Fetch | None = None, codes: LocalCodes = NO_LOCAL_CODES
+) -> Chart:
+    """Opens a call's ``results`` and prefetch, and fetches what is not in them and may be asked for.
 
-
-def gather(call: HookRequest, *, max_entries: int) -> Chart:
-    """Opens a call's ``results`` and prefetch.
+    Args:
+        call: the hook's request.
+        max_entries: most Bundle entries.
+        fetch: opens the questions to the call's FHIR server; nothing is fetched without it.
+        codes: the site's own.
 
     Raises:
         MalformedCall: too many entries, or the prefetched Patient is not the context's.
-        DataUnavailable: patient or B2M data were neither given nor known to be none.
+        DataUnavailable: patient or B2M data were neither given, nor known to be none, nor to be fetched.
     """
     prefetch: Mapping[str, Any] = call.prefetch or {}
     _check_size(call, prefetch, max_entries)
-    results = _results(call)
-    if results is not None and not results.lacking and not any(_may_hold_b2m(r) for r in results.resources):
+    results = _results(call, codes)
+    if results is not None and not results.lacking and not _may_hold_b2m(results, call):
         return Chart(call.context.patientId, None, under_review=frozenset())
-    groups = {key: _open_key(prefetch, key) for key in dict.fromkeys([*prefetch, "patient", "b2m", *_COMPANION_KEYS])}
-    patient = _patient(groups["patient"], call.context.patientId)
-    bundles = (call.context.results, *prefetch.values())
-    urls = dict(pair for value in bundles for pair in bundle.references_by_url(value))
-    chart = _Sorting(call.context.patientId, urls).chart(results, groups, patient)
-    _require(chart, groups)
+    asked = {PATIENT: None, **searches(codes)}
+    groups = {key: _open_key(prefetch, key, asked, codes) for key in dict.fromkeys([*prefetch, *asked])}
+    _check_patient(groups[PATIENT], call.context.patientId)
+    fetching = fetch(call) if fetch else None
+    if fetching:
+        groups |= _fetched(fetching, groups, results, asked, codes)
+    urls = dict(
+        pair for value in (call.context.results, *prefetch.values()) for pair in bundle.references_by_url(value)
+    )
+    patient = next((r for r in groups[PATIENT].resources if r.get("resourceType") == "Patient"), None)
+    chart = Sorting(call.context.patientId, urls).chart(
+        results, groups, patient, lacking={key: groups[key].lacking for key in asked if key not in (PATIENT, B2M)}
+    )
+    _require(chart, groups, server_refused=bool(fetch and call.fhirServer and not fetching))
     return chart
 
 
-def _open_key(prefetch: Mapping[str, Any], key: str) -> Group:
+def _open_key(prefetch: Mapping[str, Any], key: str, asked: Mapping[str, Search | None], codes: LocalCodes) -> Group:
     """The group under a prefetch key; ABSENT where it was not sent, not had where it holds something else."""
     if key not in prefetch:
         return ABSENT
-    group = bundle.open_group(prefetch[key], _PAGE_SIZES.get(key, PAGE_SIZE))
-    expected = {"patient": "Patient", "conditions": "Condition"}.get(key, "Observation")
-    if group.resources and not any(r.get("resourceType") == expected for r in group.resources):
+    search = asked.get(key)
+    group = bundle.open_group(prefetch[key], search.page_size if search else None)
+    expected = _EXPECTED.get(key, ("Observation",))
+    if group.resources and not any(r.get("resourceType") in expected for r in group.resources):
         return Group(group.resources, Reason.UNAVAILABLE)
-    return group
+    return _in_our_codes(group, codes)
+
+
+def _in_our_codes(group: Group, codes: LocalCodes) -> Group:
+    return Group(tuple(map(codes.translated, group.resources)), group.lacking) if codes.means else group
 
 
 def _check_size(call: HookRequest, prefetch: Mapping[str, Any], max_entries: int) -> None:
@@ -110,141 +103,78 @@ def _check_size(call: HookRequest, prefetch: Mapping[str, Any], max_entries: int
         )
 
 
-def _results(call: HookRequest) -> Group | None:
+def _results(call: HookRequest, codes: LocalCodes) -> Group | None:
     if call.context.results is None:
         return None
     group = bundle.open_group(call.context.results)
     if group.lacking is Reason.UNAVAILABLE:
         raise MalformedCall("expected a FHIR Bundle (collection) of the results under review", path="context.results")
-    return group
+    return _in_our_codes(group, codes)
 
 
-def _may_hold_b2m(resource: Json) -> bool:
-    """A B2M Observation, or a report whose results are held elsewhere."""
-    return is_b2m(resource) or bool(_referred_to(resource))
+def _may_hold_b2m(results: Group, call: HookRequest) -> bool:
+    """Whether there is a B2M result, or a report or panel some of whose results are held elsewhere."""
+    if any(meaning.is_b2m(part) for r in results.resources for part in meaning.with_components(r)):
+        return True
+    held = {key_of(resource) for resource in results.resources}
+    held |= {url for url, reference in bundle.references_by_url(call.context.results) if reference in held}
+    named = (reference for resource in results.resources for reference in refers_to(resource))
+    return any(not _is_held(reference, held) for reference in named)
 
 
-def _referred_to(resource: Json) -> list[str]:
-    """The references of a report to its results; none of one that does not stand."""
-    stands = text(resource, "status") not in ("entered-in-error", "cancelled")
-    if resource.get("resourceType") != "DiagnosticReport" or not stands:
-        return []
-    return [text(result, "reference") for result in objects(resource, "result") if text(result, "reference")]
+def _is_held(reference: str, held: set[str]) -> bool:
+    """Whether what a reference names is at hand; what a report contains is at hand with it."""
+    unversioned = reference.split("/_history/", 1)[0]
+    return reference.startswith("#") or unversioned in held or "/".join(unversioned.split("/")[-2:]) in held
 
 
-def _patient(group: Group, patient_id: str) -> Json | None:
+def _check_patient(group: Group, patient_id: str) -> None:
     found = next((r for r in group.resources if r.get("resourceType") == "Patient"), None)
     if found is not None and text(found, "id") != patient_id:
         raise MalformedCall(
             "The prefetched Patient is not the patient of the context; send the Patient with context.patientId.",
             path="prefetch.patient",
         )
-    return found
 
 
-class _Sorting:
-    """Sorts what was given into the patient's own resources, each in its newest version, and the rest."""
+def _fetched(
+    fetching: Fetching,
+    groups: Mapping[str, Group],
+    results: Group | None,
+    asked: Mapping[str, Search | None],
+    codes: LocalCodes,
+) -> dict[str, Group]:
+    """The groups that were not prefetched, as the FHIR server gives them.
 
-    def __init__(self, patient_id: str, urls: Mapping[str, str]) -> None:
-        self.patient_id, self.urls = patient_id, urls
-        self.kept: dict[str, Json] = {}
-        self.ignored: Counter[str] = Counter()
-        self.missing: list[MissingData] = []
-        self.foreign_b2m = False
-        self.discarded: list[tuple[str, str]] = []
-        self._from_results: set[str] = set()
-
-    def chart(self, results: Group | None, groups: Mapping[str, Group], patient: Json | None) -> Chart:
-        """The patient's chart: ``results`` first, then the groups in their order."""
-        under_review: frozenset[int] | None = None
-        given = results.resources if results else ()
-        for resource in given:
-            self._keep(resource, from_results=True)
-        for group in groups.values():
-            for resource in group.resources:
-                self._keep(resource, from_results=False)
-        observations = {key: r for key, r in self.kept.items() if r["resourceType"] == "Observation"}
-        if results is not None:
-            reviewed = {key for resource in given for key in self._reviewed_keys(resource)}
-            under_review = frozenset(n for n, key in enumerate(observations) if key.split(_ALSO)[0] in reviewed)
-            if results.lacking and not any(is_b2m(observations[key]) for key in reviewed & observations.keys()):
-                under_review = None
-        lacking = [MissingData(k, groups[k].lacking or Reason.INVALID) for k in _COMPANION_KEYS if groups[k].lacking]
-        return Chart(
-            patient_id=self.patient_id,
-            patient=patient,
-            observations=tuple(observations.values()),
-            conditions=tuple(r for r in self.kept.values() if r["resourceType"] == "Condition"),
-            under_review=under_review,
-            missing=(*lacking, *self.missing),
-            ignored=dict(self.ignored),
-            foreign_b2m=self.foreign_b2m,
-            discarded=tuple(self.discarded),
-        )
-
-    def _keep(self, resource: Json, *, from_results: bool) -> None:
-        if resource.get("resourceType") not in ("Observation", "Condition"):
-            return
-        reference = text(resource, "subject", "reference")
-        if self.patient_id not in (bundle.patient_id_of(reference), bundle.patient_id_of(self.urls.get(reference, ""))):
-            self._ignore(resource, reference)
-            return
-        key = _key(resource)
-        other = self.kept.get(key)
-        newer = resource if other is None else bundle.newer_version(other, resource)
-        if newer is None and (from_results or key not in self._from_results):
-            key = f"{key}{_ALSO}{id(resource)}"  # which one is newer cannot be told: both are read, and may conflict
-            newer = resource
-        if other is not None and key in self.kept:
-            self._discard(other, "same-resource" if other == resource else "older-version")
-        self.kept[key] = newer or other or resource
-        if from_results:
-            self._from_results.add(key)
-
-    def _discard(self, resource: Json, reason: str) -> None:
-        if resource.get("resourceType") == "Observation":
-            self.discarded.append((bundle.reference_of(resource), reason))
-
-    def _ignore(self, resource: Json, reference: str) -> None:
-        reason = "another-patient" if reference else str(Reason.NO_SUBJECT)
-        self.ignored[reason] += 1
-        self._discard(resource, reason)
-        self.foreign_b2m = self.foreign_b2m or is_b2m(resource)
-        item = "" if reference else _item(resource)
-        if item:
-            self.missing.append(MissingData(item, Reason.NO_SUBJECT, reference=bundle.reference_of(resource)))
-
-    def _reviewed_keys(self, resource: Json) -> Iterator[str]:
-        yield _key(resource)
-        for reference in _referred_to(resource):
-            known = self.urls.get(reference, reference)
-            yield "/".join(known.split("/_history/", 1)[0].split("/")[-2:])
+    Where B2M is what is missing it is asked for first, with the patient: without one nothing else is needed.
+    """
+    wanted = {key: search for key, search in asked.items() if groups[key].lacking in _TO_FETCH}
+    at_hand = [*(results.resources if results else ()), *groups[B2M].resources]
+    first = wanted if _has_b2m(at_hand) else {key: wanted[key] for key in (PATIENT, B2M) if key in wanted}
+    got = dict(fetching.groups(first)) if first else {}
+    known = got.get(B2M) or groups[B2M]
+    if len(first) < len(wanted) and _has_b2m(_in_our_codes(known, codes).resources):
+        got |= fetching.groups({key: search for key, search in wanted.items() if key not in first})
+    return {key: _in_our_codes(group, codes) for key, group in got.items()}
 
 
-_ALSO = "/also/"
+def _has_b2m(resources: Iterable[Json]) -> bool:
+    return any(meaning.is_b2m(part) for r in resources for part in meaning.with_components(r))
 
 
-def _key(resource: Json) -> str:
-    return bundle.reference_of(resource) or f"unnamed/{id(resource)}"
-
-
-def _item(resource: Json) -> str:
-    """What a resource would have told of: an analyte, the problem list, or nothing that we know."""
-    if resource.get("resourceType") == "Condition":
-        return "conditions" if condition.meanings(resource) else ""
-    return next((analyte.key for analyte, _ in observation.meanings(resource)), "")
-
-
-def _require(chart: Chart, groups: Mapping[str, Group]) -> None:
+def _require(chart: Chart, groups: Mapping[str, Group], *, server_refused: bool) -> None:
     lacking = []
-    known_none = groups["patient"].lacking is None and not groups["patient"].resources
+    known_none = groups[PATIENT].lacking is None and not groups[PATIENT].resources
     if chart.patient is None and not known_none:
-        lacking.append("patient")
-    if not chart.has_b2m and (groups["b2m"].lacking or chart.foreign_b2m):
-        lacking.append("b2m")
-    if lacking:
-        raise DataUnavailable(
-            f"Not prefetched, and not to be fetched: {', '.join(lacking)}. Send these prefetch keys as the discovery "
-            "document describes them; null stands for 'known: nothing'.",
-            keys=tuple(lacking),
-        )
+        lacking.append(PATIENT)
+    if not chart.has_b2m and (groups[B2M].lacking or chart.foreign_b2m):
+        lacking.append(B2M)
+    if not lacking:
+        return
+    said = ", ".join(f"{key} ({groups[key].lacking or 'of another patient'})" for key in lacking)
+    server = " fhirServer is not on this service's list, so it was not asked." if server_refused else ""
+    raise DataUnavailable(
+        f"Not prefetched, and not to be fetched: {said}. Send these prefetch keys as the discovery document describes "
+        f"them; null stands for 'known: nothing'.{server}",
+        keys=tuple(lacking),
+    )

@@ -1,83 +1,118 @@
 """One Observation to one Result, or to the MissingData that says why it is none."""
 
-from dataclasses import replace
-from datetime import datetime, timedelta
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 from cds_service.facts import MissingData, Moment, Patient, Reason, Result
-from cds_service.fhir import project, units
-from cds_service.fhir.bundle import reference_of
+from cds_service.fhir import bundle, project, units
+from cds_service.fhir.dates import CLOCK_TOLERANCE
+from cds_service.fhir.meaning import contradicts_its_name
 from cds_service.fhir.reference_range import reference_range
 from cds_service.fhir.shape import Json, codings, objects, text
-from cds_service.knowledge.terms import LOINC, Analyte, LoincCode, analyte_of_loinc
+from cds_service.fhir.status import is_provisional, why_not_a_result
+from cds_service.fhir.values import Stated, Unread, read_value
+from cds_service.knowledge.terms import LOINC, Analyte, LoincCode, analytes, names
+from cds_service.knowledge.terms import specimens as specimen_terms
 
-#: The statuses with which an Observation is a result; a preliminary one is provisional.
-COUNTING = {"final", "amended", "corrected", "appended", "preliminary"}
-_CLOCK_TOLERANCE = timedelta(minutes=10)
 
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What an Observation is read beside: the time, whose it is, and the specimens that it may refer to."""
 
-def meanings(resource: Json) -> list[tuple[Analyte, LoincCode]]:
-    """Every analyte that the LOINC codings of an Observation stand for, with the code that said so."""
-    known = analyte_of_loinc()
-    return [known[code] for system, code in codings(resource, "code") if system == LOINC and code in known]
+    as_of: datetime
+    patient: Patient
+    referred: Mapping[str, Json] = field(default_factory=dict)
 
 
 def read_observation(
-    resource: Json, analyte: Analyte, code: LoincCode, when: Moment | None, as_of: datetime, patient: Patient
+    resource: Json, analyte: Analyte, code: LoincCode, when: Moment | None, beside: Surroundings
 ) -> Result | MissingData:
-    """Reads an Observation picked for ``code``: status, date, value, unit, plausibility, in this order.
+    """Reads an Observation picked for ``code``: status, date, specimen, value, unit, plausibility, in this order."""
+    value = read_value(resource)
+    unread = _unread(resource, analyte, when, value.printed)
+    if reason := _cannot_be_used(resource, analyte, code):
+        printed = text(resource, "status") or "not stated" if reason is Reason.STATUS else unread.printed
+        return replace(unread, reason=reason, printed=printed)
+    if missing := _without_time(unread, when, beside.as_of):
+        return missing
+    if specimen := _other_specimen(resource, analyte, beside):
+        return replace(unread, reason=Reason.SPECIMEN_CONFLICT, printed=specimen)
+    if isinstance(value, Unread):
+        return replace(unread, reason=value.reason)
+    if invalid := project.fault(project.observation(resource, {"system": LOINC, "code": code.code}, value)):
+        return replace(unread, printed=invalid)
+    read = _convert(resource, analyte, code, value, unread)
+    if isinstance(read, MissingData):
+        return read
+    return replace(read, reference_range=reference_range(resource, read, analyte, beside.patient.age_on(read.when)))
 
-    ``patient``: whose age chooses among reference ranges.
-    """
-    unread = MissingData(
+
+def read_uncoded(resource: Json, when: Moment | None, beside: Surroundings) -> MissingData:
+    """What a result that is called B2M and is not coded comes to: it is named, never interpreted."""
+    analyte = analytes()[names.UNCODED]
+    unread = _unread(resource, analyte, when, read_value(resource).printed)
+    if reason := _cannot_be_used(resource, analyte, None):
+        return replace(unread, reason=reason)
+    return _without_time(unread, when, beside.as_of) or replace(unread, reason=Reason.UNCODED)
+
+
+def _unread(resource: Json, analyte: Analyte, when: Moment | None, printed: str) -> MissingData:
+    return MissingData(
         item=analyte.key,
         reason=Reason.INVALID,
-        printed=units.printed_quantity(resource.get("valueQuantity")),
-        reference=reference_of(resource),
+        printed=printed,
+        reference=bundle.reference_of(resource),
         when=when,
         specimen=analyte.specimen,
     )
-    if reason := _cannot_be_used(resource, code):
-        printed = text(resource, "status") or "not stated" if reason is Reason.STATUS else unread.printed
-        return replace(unread, reason=reason, printed=printed)
+
+
+def _without_time(unread: MissingData, when: Moment | None, as_of: datetime) -> MissingData | None:
     if when is None or not when.is_precise:
         return replace(unread, reason=Reason.NO_DATE)
-    if when.is_after(as_of, _CLOCK_TOLERANCE):
-        return replace(unread, reason=Reason.FUTURE)
-    if invalid := project.fault(project.observation(resource, {"system": LOINC, "code": code.code})):
-        return replace(unread, printed=invalid)
-    read = _read_quantity(resource, analyte, code, when, unread)
-    if isinstance(read, MissingData):
-        return read
-    return replace(read, reference_range=reference_range(resource, read, analyte, patient.age_on(when)))
+    return replace(unread, reason=Reason.FUTURE) if when.is_after(as_of, CLOCK_TOLERANCE) else None
 
 
-def _cannot_be_used(resource: Json, code: LoincCode) -> Reason | None:
-    status = text(resource, "status")
-    if resource.get("modifierExtension"):
-        return Reason.MODIFIER
-    if status == "entered-in-error":
-        return Reason.ENTERED_IN_ERROR
-    if status not in COUNTING:
-        return Reason.STATUS
-    return Reason.NOT_CONVERTIBLE if code.property in ("PrThr", "ACnc") else None
+def _cannot_be_used(resource: Json, analyte: Analyte, code: LoincCode | None) -> Reason | None:
+    if reason := why_not_a_result(resource):
+        return reason
+    if contradicts_its_name(resource, analyte):
+        return Reason.CODE_CONFLICT
+    dimensions = code.dimensions if code else ()
+    arbitrary = dimensions == ("arbitrary",) and analyte.canonical.dimension != "arbitrary"
+    return Reason.NOT_CONVERTIBLE if arbitrary or dimensions == ("coded",) else None
 
 
-def _read_quantity(
-    resource: Json, analyte: Analyte, code: LoincCode, when: Moment, unread: MissingData
+def _other_specimen(resource: Json, analyte: Analyte, beside: Surroundings) -> str:
+    """What the specimen is said to be where that contradicts the code, else ""."""
+    reference = text(resource, "specimen", "reference")
+    inside = {f"#{text(inner, 'id')}": inner for inner in objects(resource, "contained")}
+    specimen = inside.get(reference) or beside.referred.get(_unversioned(reference))
+    kinds = {specimen_terms.kind_of_code(system, code): code for system, code in codings(specimen, "type")}
+    words = [text(specimen, "type", "text"), text(resource, "specimen", "display")]
+    kinds |= {specimen_terms.kind_of_word(word): word for word in words if word}
+    return next(
+        (said for kind, said in kinds.items() if kind and specimen_terms.contradicts(kind, analyte.specimen)), ""
+    )
+
+
+def _unversioned(reference: str) -> str:
+    """A reference as the Specimens of a chart are kept by: by its fullUrl, else by type and id."""
+    whole = reference.split("/_history/", 1)[0]
+    return whole if whole.startswith("urn:") else "/".join(whole.split("/")[-2:])
+
+
+def _convert(
+    resource: Json, analyte: Analyte, code: LoincCode, value: Stated, unread: MissingData
 ) -> Result | MissingData:
-    quantity = resource.get("valueQuantity")
-    if not isinstance(quantity, dict) or quantity.get("value") is None or resource.get("dataAbsentReason"):
-        return _without_quantity(resource, unread)
-    number, comparator = units.read_number(quantity["value"]), text(quantity, "comparator")
-    if number is None or comparator not in units.COMPARATORS:
-        return replace(unread, reason=Reason.UNREADABLE_VALUE)
-    unit = units.read_unit(quantity)
+    unit = units.read_unit(value.unit)
     if isinstance(unit, Reason):
         return replace(unread, reason=unit)
     if not units.fits(unit, code):
         return replace(unread, reason=Reason.WRONG_DIMENSION)
-    canonical = units.convert(number, comparator, unit, analyte)
-    if canonical is None:
+    canonical = units.convert(value.number, value.comparator, unit, analyte)
+    if canonical is None or unread.when is None:
         return replace(unread, reason=Reason.NOT_CONVERTIBLE)
     if units.is_implausible(canonical.interval, analyte):
         hint = units.likely_unit(canonical.value, analyte)
@@ -90,24 +125,13 @@ def _read_quantity(
         interval=canonical.interval,
         central=canonical.central,
         unit=analyte.canonical.ucum,
-        comparator=comparator,
+        comparator=value.comparator,
         printed=unread.printed,
-        filed=units.filed_quantity(number, comparator, unit, quantity),
+        filed=units.filed_quantity(value.number, value.comparator, unit, value.unit),
         printed_unit=canonical.printed_unit,
-        when=when,
+        when=unread.when,
         loinc=code.code,
         reference=unread.reference,
-        provisional=text(resource, "status") == "preliminary",
+        provisional=is_provisional(resource),
         suspicion=units.suspicion(canonical, analyte),
     )
-
-
-def _without_quantity(resource: Json, unread: MissingData) -> MissingData:
-    """A result said to be absent, with another kind of value, or with none: said as the laboratory put it."""
-    absent = resource.get("dataAbsentReason")
-    other = next((name for name in resource if name.startswith("value") and name != "valueQuantity"), None)
-    if other and not absent:
-        value = resource[other]
-        return replace(unread, reason=Reason.UNREADABLE_VALUE, printed=value if isinstance(value, str) else other)
-    why = text(absent, "text") or next((text(c, "code") for c in objects(absent, "coding")), "")
-    return replace(unread, reason=Reason.NO_VALUE, printed=why or "no reason given")

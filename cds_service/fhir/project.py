@@ -4,18 +4,28 @@ Validating whole resources would lose good results over elements that nobody nee
 STU3 alike.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from fhir.resources.R4B.condition import Condition
+from fhir.resources.R4B.medicationadministration import MedicationAdministration
+from fhir.resources.R4B.medicationrequest import MedicationRequest
+from fhir.resources.R4B.medicationstatement import MedicationStatement
 from fhir.resources.R4B.observation import Observation
+from fhir.resources.R4B.procedure import Procedure
 from pydantic import ValidationError
 
-from cds_service.fhir.shape import Json, element, objects
+from cds_service.facts import Moment
+from cds_service.fhir.shape import Json, element, objects, text
+from cds_service.fhir.values import Stated
 
 _QUANTITY = ("value", "comparator", "unit", "system", "code")
 _MODELS: dict[str, Callable[[Json], object]] = {
     "Observation": Observation.model_validate,
     "Condition": Condition.model_validate,
+    "MedicationRequest": MedicationRequest.model_validate,
+    "MedicationStatement": MedicationStatement.model_validate,
+    "MedicationAdministration": MedicationAdministration.model_validate,
+    "Procedure": Procedure.model_validate,
 }
 
 
@@ -39,8 +49,8 @@ def _quantity(value: object) -> Json | None:
     return {name: value[name] for name in _QUANTITY if value.get(name) is not None} if isinstance(value, dict) else None
 
 
-def observation(resource: Json, coding: Json) -> Json:
-    """Of an Observation: status, the coding it was picked by, subject and quantity.
+def observation(resource: Json, coding: Json, value: Stated) -> Json:
+    """Of an Observation: status, the coding it was picked by, subject, and the value as the quantity that it is.
 
     Reference ranges are read apart, so that a bad one does not lose the result.
     """
@@ -49,7 +59,35 @@ def observation(resource: Json, coding: Json) -> Json:
         status=resource.get("status"),
         code={"coding": [coding]},
         subject=_present(reference=element(resource, "subject", "reference")),
-        valueQuantity=_quantity(resource.get("valueQuantity")),
+        valueQuantity=_quantity({**value.unit, "value": value.number, "comparator": value.comparator or None}),
+    )
+
+
+def coded_observation(resource: Json, coding: Json, components: Iterable[tuple[Json, Json]] = ()) -> Json:
+    """Of an Observation whose result is a code: status, the coding it was picked by, subject and value.
+
+    Of its ``components`` those given, each with its coding.
+    """
+    return _present(
+        resourceType="Observation",
+        status=resource.get("status"),
+        code={"coding": [coding]},
+        subject=_present(reference=element(resource, "subject", "reference")),
+        component=[{"code": {"coding": [code]}, **_answer(part)} for code, part in components] or None,
+        **_answer(resource),
+    )
+
+
+def _answer(holder: Json) -> Json:
+    """The kinds of value that can be an answer, with what they display."""
+    concept = holder.get("valueCodeableConcept")
+    coding = [_present(**{n: c.get(n) for n in ("system", "code", "display")}) for c in objects(concept, "coding")]
+    shown = _present(coding=[c for c in coding if c] or None, text=element(concept, "text"))
+    return _present(
+        valueCodeableConcept=shown or None,
+        valueBoolean=holder.get("valueBoolean"),
+        valueString=holder.get("valueString"),
+        valueQuantity=_quantity(holder.get("valueQuantity")),
     )
 
 
@@ -59,6 +97,35 @@ def condition(resource: Json) -> Json:
         resourceType="Condition",
         clinicalStatus=_concept(resource.get("clinicalStatus")),
         verificationStatus=_concept(resource.get("verificationStatus")),
+        code=_concept(resource.get("code")),
+        subject=_present(reference=element(resource, "subject", "reference")),
+    )
+
+
+def medication(resource: Json, concepts: Iterable[object], when: Moment | None) -> Json:
+    """Of a MedicationRequest, -Statement or -Administration: status, intent, what was given, and to whom.
+
+    The codings of the drug are those of ``concepts``, wherever they stood. ``when``: the day that we read, for the
+    administration, which has to have one; dates are read apart, so that an odd one does not lose the drug.
+    """
+    kind = text(resource, "resourceType")
+    given = when.first.isoformat() if when and kind == "MedicationAdministration" else None
+    merged = {"coding": [coding for concept in concepts for coding in objects(concept, "coding")]}
+    return _present(
+        resourceType=kind,
+        status=resource.get("status"),
+        intent=resource.get("intent") if kind == "MedicationRequest" else None,
+        medicationCodeableConcept=_concept(merged),
+        subject=_present(reference=element(resource, "subject", "reference")),
+        effectiveDateTime=given,
+    )
+
+
+def procedure(resource: Json) -> Json:
+    """Of a Procedure: its status, codes and subject."""
+    return _present(
+        resourceType="Procedure",
+        status=resource.get("status"),
         code=_concept(resource.get("code")),
         subject=_present(reference=element(resource, "subject", "reference")),
     )

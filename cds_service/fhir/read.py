@@ -5,14 +5,20 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from cds_service.facts import Facts, MissingData, Moment, Patient, Reason, Result
+from cds_service.facts import CodedResult, Facts, MissingData, Moment, Patient, Reason, Result
+from cds_service.fhir.coded import meanings_coded, read_coded
 from cds_service.fhir.condition import read_conditions
 from cds_service.fhir.dates import observed_at, read_moment
-from cds_service.fhir.gather import Chart
-from cds_service.fhir.observation import COUNTING, meanings, read_observation
+from cds_service.fhir.meaning import is_uncoded_b2m, meanings
+from cds_service.fhir.medication import read_medications
+from cds_service.fhir.observation import Surroundings, read_observation, read_uncoded
+from cds_service.fhir.procedure import read_procedures
 from cds_service.fhir.shape import Json, text
+from cds_service.fhir.sorting import Chart
+from cds_service.fhir.status import COUNTING
 from cds_service.knowledge import terms
-from cds_service.knowledge.terms import Analyte, LoincCode
+from cds_service.knowledge.terms import Analyte, LoincCode, names
+from cds_service.knowledge.terms.coded import CodedTerm
 
 _MOST_B2M = 12
 _MOST_COMPANIONS = 8
@@ -26,13 +32,13 @@ Reading = Result | MissingData
 class _Candidate(NamedTuple):
     """An Observation with the analyte that its code stands for; ``place`` is its index in the chart.
 
-    ``ambiguous``: its codings stand for more than one analyte.
+    ``code`` is None where it is called B2M and not coded. ``ambiguous``: its codings stand for more than one analyte.
     """
 
     place: int
     resource: Json
     analyte: Analyte
-    code: LoincCode
+    code: LoincCode | None
     when: Moment | None
     ambiguous: bool
 
@@ -56,29 +62,55 @@ def read(chart: Chart, *, as_of: datetime, newest_within_days: int | None = None
         newest_within_days: where no results are under review, how old the newest B2M may be to count; None: any age.
     """
     patient = _read_patient(chart)
+    beside = Surroundings(as_of, patient, chart.referred)
     b2m, others = _candidates(chart.observations)
-    reads = [
-        _Read(frozenset({c.place}), _read(c, as_of, patient)) for found in b2m.values() for c in _newest(found, chart)
-    ]
+    reads = [_Read(frozenset({c.place}), _read(c, beside)) for found in b2m.values() for c in _newest(found, chart)]
     pool = _under_review(_without_conflicts(reads), chart, as_of, newest_within_days)
     moments = [r.when for r in pool if r.when]
     companions = [c for found in others.values() for c in _nearest(found, moments)]
-    reads += [_Read(frozenset({c.place}), _read(c, as_of, patient)) for c in companions]
+    reads += [_Read(frozenset({c.place}), _read(c, beside)) for c in companions]
     kept = _without_conflicts(reads)
+    coded, coded_fates = _read_coded(chart, as_of)
     problems, unread = read_conditions(chart.conditions, as_of)
-    readings = [r.reading for r in kept]
-    missing = (*chart.missing, *unread, *(r for r in readings if isinstance(r, MissingData)))
+    medications, unread_drugs, unrecognised = read_medications(chart.medications, chart.referred, as_of)
+    procedures, unread_procedures = read_procedures(chart.procedures, as_of)
+    lists = (*chart.missing, *unread, *unread_drugs, *unread_procedures)
+    readings = [*(r.reading for r in kept), *coded]
     return Facts(
         as_of=as_of,
         patient=patient,
         under_review={r.specimen: r for r in reversed(pool)},
         results=tuple(r for r in readings if isinstance(r, Result)),
         problems=problems,
-        missing=missing,
-        unknown=frozenset(m.item for m in (*chart.missing, *unread)),
+        medications=medications,
+        unrecognised_medications=unrecognised,
+        procedures=procedures,
+        coded=tuple(r for r in coded if isinstance(r, CodedResult)),
+        missing=(*lists, *(r for r in readings if isinstance(r, MissingData))),
+        unknown=frozenset(m.item for m in lists),
         ignored=chart.ignored,
-        fates=_fates([*b2m.values(), *others.values()], kept),
+        fates=_fates([*b2m.values(), *others.values()], kept) | coded_fates,
     )
+
+
+def _read_coded(chart: Chart, as_of: datetime) -> tuple[list[CodedResult | MissingData], dict[int, str]]:
+    """The coded results, the newest few of each item, and what became of each Observation that carries one."""
+    found: dict[CodedTerm, list[tuple[int, Json, Moment | None]]] = defaultdict(list)
+    for place, resource in enumerate(chart.observations):
+        for term in meanings_coded(resource):
+            found[term].append((place, resource, observed_at(resource)))
+    readings: list[CodedResult | MissingData] = []
+    fates: dict[int, str] = {}
+    for term, candidates in found.items():
+        newest_first = sorted(candidates, key=lambda c: c[2].sort_key() if c[2] else _LONG_AGO, reverse=True)
+        for rank, (place, resource, when) in enumerate(newest_first):
+            if rank >= _MOST_COMPANIONS:
+                fates.setdefault(place, "not-chosen")
+                continue
+            reading = read_coded(resource, term, when, as_of)
+            readings.append(reading)
+            fates[place] = str(reading.reason) if isinstance(reading, MissingData) else "read"
+    return readings, fates
 
 
 def _fates(candidates: list[list[_Candidate]], kept: list[_Read]) -> dict[int, str]:
@@ -104,11 +136,16 @@ def _candidates(observations: Iterable[Json]) -> tuple[dict[str, list[_Candidate
             ambiguous = len({match[0].key for match in found}) > 1
             candidate = _Candidate(place, resource, analyte, code, observed_at(resource), ambiguous)
             (b2m if analyte.is_b2m else others)[analyte.key].append(candidate)
+        elif is_uncoded_b2m(resource):
+            analyte = terms.analytes()[names.UNCODED]
+            b2m[analyte.key].append(_Candidate(place, resource, analyte, None, observed_at(resource), False))
     return b2m, others
 
 
-def _read(candidate: _Candidate, as_of: datetime, patient: Patient) -> Reading:
-    reading = read_observation(candidate.resource, candidate.analyte, candidate.code, candidate.when, as_of, patient)
+def _read(candidate: _Candidate, beside: Surroundings) -> Reading:
+    if candidate.code is None:
+        return read_uncoded(candidate.resource, candidate.when, beside)
+    reading = read_observation(candidate.resource, candidate.analyte, candidate.code, candidate.when, beside)
     if not candidate.ambiguous:
         return reading
     analyte = candidate.analyte
@@ -143,7 +180,7 @@ def _nearest(found: list[_Candidate], moments: list[Moment]) -> list[_Candidate]
 def _under_review(reads: list[_Read], chart: Chart, as_of: datetime, within_days: int | None) -> list[Reading]:
     """What a card may be about, the first of each specimen first: the results that the hook names, else the newest."""
     if chart.under_review is not None:
-        named = [r.reading for r in reads if r.places & chart.under_review]
+        named = _coded_where_there_are([r.reading for r in reads if r.places & chart.under_review])
         return sorted(_newest_first(named), key=lambda reading: isinstance(reading, MissingData))
     usable = [r.reading for r in reads if isinstance(r.reading, Result) or r.reading.reason not in _NOT_A_RESULT]
     dated = _newest_first(r for r in usable if isinstance(r, Result) or r.reason not in _NO_TIME)
@@ -152,7 +189,13 @@ def _under_review(reads: list[_Read], chart: Chart, as_of: datetime, within_days
     newest = dated[0].when
     if newest is None or (within_days is not None and newest.days_old(as_of) > within_days):
         return []
-    return [r for r in dated if r.when and r.when.days_until(newest) == 0]
+    return _coded_where_there_are([r for r in dated if r.when and r.when.days_until(newest) == 0])
+
+
+def _coded_where_there_are(readings: list[Reading]) -> list[Reading]:
+    """Without what is called B2M and not coded, where a coded B2M is there as well; it stays among what is missing."""
+    coded = [r for r in readings if not (isinstance(r, MissingData) and r.item == names.UNCODED)]
+    return coded or readings
 
 
 def _newest_first(readings: Iterable[Reading]) -> list[Reading]:

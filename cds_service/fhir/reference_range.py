@@ -1,13 +1,23 @@
 """The laboratory's own reference range: the one that holds for this patient, in the analyte's canonical unit."""
 
+import re
 from decimal import Decimal
 
 from cds_service.facts import Reason, ReferenceRange, Result
 from cds_service.fhir import units
 from cds_service.fhir.shape import Json, element, objects, text
+from cds_service.fhir.values import read_stated
 from cds_service.knowledge.terms import Analyte
 
 _MOST_RANGES = 40
+#: "0.8 - 2.4 mg/L", "0,8 bis 2,4 mg/l", "<= 2.4 mg/L", "< 2.4 mg/L": numbers and a unit, nothing else.
+_RANGE = re.compile(
+    r"(?:(?P<low>\d+(?:[.,]\d+)?) ?(?:-|–|—|to|bis|à|a|tot)|(?P<open><)|<=|≤|up to|bis) ?"
+    r"(?P<high>\d+(?:[.,]\d+)?) ?(?P<unit>(?![eE][+-]?\d)[A-Za-z%/\[{(].*)",
+    re.IGNORECASE | re.ASCII,
+)
+#: Under this name, which no FHIR element has, a limit read from a text is marked as one that lies outside.
+_OPEN = "#open"
 _YEARS = {"a", "y", "yr", "yrs", "year", "years"}
 
 
@@ -23,13 +33,25 @@ def reference_range(
     holding = [r for r in normal if _holds_at(r, age)] or normal
     if not holding:
         return None
-    given = holding[0]
     printed = "; ".join(filter(None, (_printed(r) for r in holding)))
+    given = _from_text(holding[0])
     low, high = (_limit(given, end, result, analyte) for end in ("low", "high"))
     disordered = (high is not None and high <= 0) or (low is not None and high is not None and low > high)
     if len(holding) > 1 or disordered or given.get("appliesTo") or not _holds_at(given, age):
         low = high = None
-    return ReferenceRange(low, high, printed) if printed else None
+    return ReferenceRange(low, high, printed, high_open=bool(given.get(_OPEN))) if printed else None
+
+
+def _from_text(given: Json) -> Json:
+    """A range that stands in its text alone, as the quantities that it names; unchanged where it is not plain."""
+    if given.get("low") or given.get("high"):
+        return given
+    match = _RANGE.fullmatch(units.tidy(text(given, "text")))
+    ends = {name: read_stated(match[name]) for name in ("low", "high") if match[name]} if match else {}
+    if match is None or None in ends.values():
+        return given
+    found = {name: {"value": end.number, "unit": match["unit"]} for name, end in ends.items() if end}
+    return {**given, **found, _OPEN: bool(match["open"])}
 
 
 def _is_normal(given: Json) -> bool:

@@ -7,7 +7,15 @@ from typing import Any
 
 from cds_service.facts import Interval, PrintedUnit, Reason, Suspicion, legible
 from cds_service.fhir.shape import text
-from cds_service.knowledge.terms import DIMENSION_OF_PROPERTY, UCUM, Analyte, LoincCode, Unit, printed_units
+from cds_service.knowledge.terms import (
+    SNOMED,
+    UCUM,
+    Analyte,
+    LoincCode,
+    Unit,
+    printed_units,
+    unit_of_snomed,
+)
 
 _INVISIBLE = dict.fromkeys(map(ord, "\u200b\u200c\u200d\u2060\ufeff\u00ad"))
 _SAME_LOOK = str.maketrans({"\u00b5": "u", "\u03bc": "u", "\u00a0": " ", "\u202f": " ", "\u2009": " "})
@@ -25,12 +33,12 @@ def tidy(printed: str) -> str:
 def read_unit(quantity: object) -> Unit | Reason:
     """The unit of a FHIR Quantity by its code, else by its text; a Reason where there is none, or two that differ."""
     system, code, printed = (text(quantity, name) for name in ("system", "code", "unit"))
-    if code and system not in ("", UCUM):
-        code = ""
     if not code and not printed:
         return Reason.NO_UNIT
-    by_code, by_text = printed_units().get(tidy(code)), printed_units().get(tidy(printed))
-    if code and by_code is None:
+    in_ucum = system in ("", UCUM)
+    by_code = printed_units().get(tidy(code)) if in_ucum else unit_of_snomed().get(code) if system == SNOMED else None
+    by_text = printed_units().get(tidy(printed))
+    if code and in_ucum and by_code is None:
         return Reason.UNKNOWN_UNIT
     if by_code and by_text and (by_code.dimension, by_code.factor) != (by_text.dimension, by_text.factor):
         return Reason.UNIT_CONFLICT
@@ -60,8 +68,8 @@ class Canonical:
 
 
 def fits(unit: Unit, code: LoincCode) -> bool:
-    """Whether a unit's dimension is what the LOINC code's property measures."""
-    return unit.dimension == DIMENSION_OF_PROPERTY[code.property]
+    """Whether a unit's dimension is one that the LOINC code's property measures."""
+    return unit.dimension in code.dimensions
 
 
 def convert(number: Decimal, comparator: str, unit: Unit, analyte: Analyte) -> Canonical | None:

@@ -3,6 +3,7 @@
 import json
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from flask import Blueprint, Response, request
@@ -10,6 +11,8 @@ from flask import Blueprint, Response, request
 from cds_service.config import Settings
 from cds_service.decide import PATIENT_VIEW, decide
 from cds_service.errors import MalformedCall, NothingDecided, UnknownService
+from cds_service.fhir.gather import Fetch
+from cds_service.fhir.local_codes import NO_LOCAL_CODES, LocalCodes
 from cds_service.hooks.body import parse_call, read_json
 from cds_service.hooks.services import Service, services
 from cds_service.knowledge.model import Rule
@@ -18,9 +21,20 @@ from cds_service.models import HookRequest
 _log = logging.getLogger(__name__)
 
 
-def blueprint(settings: Settings, rules: Sequence[Rule], clock: Callable[[], datetime]) -> Blueprint:
-    """The routes of CDS Hooks for one installation. ``clock`` answers with the present time, with its zone."""
-    offered = services(settings)
+@dataclass(frozen=True, slots=True)
+class Wiring:
+    """What the routes of one installation are wired to. ``clock`` answers with the present time, with its zone."""
+
+    settings: Settings
+    rules: Sequence[Rule]
+    clock: Callable[[], datetime]
+    fetch: Fetch | None = None
+    codes: LocalCodes = NO_LOCAL_CODES
+
+
+def blueprint(wired: Wiring) -> Blueprint:
+    """The routes of CDS Hooks for one installation."""
+    offered = services(wired.settings, wired.codes)
     discovery = json.dumps({"services": [service.described() for service in offered.values()]})
     routes = Blueprint("hooks", __name__)
 
@@ -33,9 +47,16 @@ def blueprint(settings: Settings, rules: Sequence[Rule], clock: Callable[[], dat
         service = offered.get(service_id)
         if service is None:
             raise UnknownService("No service of this id is offered; GET /cds-services lists them.")
-        hook_request = _for_service(service, parse_call(read_json(request, settings.max_body_bytes)))
+        hook_request = _for_service(service, parse_call(read_json(request, wired.settings.max_body_bytes)))
         try:
-            decision = decide(hook_request, rules=rules, as_of=clock(), settings=settings)
+            decision = decide(
+                hook_request,
+                rules=wired.rules,
+                as_of=wired.clock(),
+                settings=wired.settings,
+                fetch=wired.fetch,
+                codes=wired.codes,
+            )
         except NothingDecided as error:
             _log_failures(error.failures)
             raise

@@ -6,12 +6,14 @@ from typing import Any
 from cds_service.config import Settings
 from cds_service.decide import PATIENT_VIEW
 from cds_service.fhir.gather import prefetch_templates
+from cds_service.fhir.local_codes import NO_LOCAL_CODES, LocalCodes
 
 #: The version of the CDS Hooks specification that the service speaks.
 SPECIFICATION = "2.0.1"
 _NEEDS = (
-    "Prefetch of the patient and of the beta-2 microglobulin results; without the other keys the cards say what is "
-    "missing. Results coded in LOINC with a unit. For health professionals; not a medical device."
+    "Prefetch, or a FHIR server that this service is set up to ask, for the patient and the beta-2 microglobulin "
+    "results; without the other keys the cards say what is missing. Results coded in LOINC with a unit. For health "
+    "professionals; not a medical device."
 )
 
 
@@ -39,9 +41,9 @@ class Service:
         }
 
 
-def services(settings: Settings) -> dict[str, Service]:
-    """The services of an installation, by id."""
-    templates = prefetch_templates()
+def services(settings: Settings, codes: LocalCodes = NO_LOCAL_CODES) -> dict[str, Service]:
+    """The services of an installation, by id; ``codes`` are the site's own."""
+    templates = prefetch_templates(codes)
     offered = (
         Service(
             "b2m-result-review",

@@ -14,6 +14,7 @@ from uuid import uuid4
 from cds_service.errors import InputFileError
 from cds_service.fhir.bundle import patient_id_of, resources_of, with_contained
 from cds_service.fhir.gather import prefetch_templates
+from cds_service.fhir.meaning import with_components
 from cds_service.fhir.shape import Json, objects, text
 from cds_service.replay.inputs import Fault, Input, read_inputs
 from cds_service.replay.prefetch import answer
@@ -67,13 +68,19 @@ def prepare(given: Input, services: dict[str, str]) -> Prepared | Fault:
     for owner, resource in zip(owners, resources, strict=True):
         if resource.get("resourceType") == "Observation" and owner is None:
             left_out["not-a-patients" if text(resource, "subject", "reference") else "no-subject"] += 1
+    shared = [r for r in resources if r.get("resourceType") in _OF_NOBODY]
     for patient_id in dict.fromkeys(owner for owner in owners if owner):
-        own = tuple(_of(r, patient_id) for owner, r in zip(owners, resources, strict=True) if owner == patient_id)
+        own = [_of(r, patient_id) for owner, r in zip(owners, resources, strict=True) if owner == patient_id]
+        own += [resource for resource in shared if resource not in own]
         name = f"{given.name} ({text(document, 'id')})" if text(document, "id") else given.name
-        call = Recorded(name, service, chart_call(patient_id, own, hook), as_of, expected, own)
+        call = Recorded(name, service, chart_call(patient_id, tuple(own), hook), as_of, expected, tuple(own))
         calls.append(call)
         left_out["not-asked-for"] += len(not_asked_for(call))
     return Prepared(tuple(calls), +left_out)
+
+
+#: What belongs to no patient by itself; it goes with whoever refers to it.
+_OF_NOBODY = ("Medication", "Specimen")
 
 
 def not_asked_for(call: Recorded) -> list[Json]:
@@ -123,11 +130,12 @@ def chart_call(patient_id: str, chart: tuple[Json, ...], hook: str, templates: d
 
 
 def observations_in(value: object) -> int:
-    """How many Observations there are in a document, those in Bundles and containers inside it included."""
+    """How many Observations there are in a document: those in Bundles, containers and components inside it included."""
     if not isinstance(value, dict) or not isinstance(value.get("resourceType"), str):
         return 0
     found = resources_of(value) if value["resourceType"] == "Bundle" else with_contained(value)
-    return sum(resource.get("resourceType") == "Observation" for resource in found)
+    parts = (part for resource in found for part in with_components(resource))
+    return sum(part.get("resourceType") == "Observation" for part in parts)
 
 
 # ------------------------------------------------------------------ fixtures

@@ -13,6 +13,8 @@ import uvicorn
 from sekmet.config import Settings
 from sekmet.main import create_app
 
+from cds_service.replay.calls import dump_json
+
 START_SECONDS = 30
 
 
@@ -45,7 +47,7 @@ def fhir_server(*resources: Any, token: str) -> Iterator[str]:
             for resource in resources:
                 address = f"{base}/{resource['resourceType']}/{resource['id']}"
                 headers = {"Content-Type": "application/fhir+json", "Authorization": f"Bearer {token}"}
-                requests.put(address, json=resource, headers=headers, timeout=10).raise_for_status()
+                requests.put(address, dump_json(resource), headers=headers, timeout=10).raise_for_status()
             yield base
         finally:
             server.should_exit = True

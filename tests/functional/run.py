@@ -6,7 +6,7 @@ from typing import Any
 from werkzeug.test import TestResponse
 
 from cds_service.app import create_app
-from cds_service.config import Settings
+from cds_service.config import Settings, SiteProfile
 from cds_service.knowledge.model import Rule, load
 from cds_service.replay.calls import Recorded, dump_json
 
@@ -21,9 +21,10 @@ def post(
     as_of: datetime = NOW,
     rules: tuple[Rule, ...] = RULES,
     settings: Settings | None = None,
+    site: SiteProfile | None = None,
 ) -> TestResponse:
     """The service's answer to a request at the time ``as_of``."""
-    app = create_app(settings or Settings(), rules=rules, clock=lambda: as_of)
+    app = create_app(settings or Settings(), rules=rules, clock=lambda: as_of, site=site)
     body = request if isinstance(request, bytes) else dump_json(request)
     return app.test_client().post(f"/cds-services/{service}", data=body, content_type="application/json")
 

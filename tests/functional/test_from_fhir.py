@@ -61,7 +61,9 @@ def test_a_real_server_gives_the_cards_that_its_chart_gives(tmp_path: Path) -> N
     assert cards(asked)[0][0]["summary"].startswith("ISS stage III")
     assert json.loads(asked.stdout)["observations"] == {"read": 3}
     (without_token,) = json.loads(refused.stdout)["calls"]
-    assert without_token["problem"].startswith("Not prefetched, and not to be fetched: patient, b2m.")
+    assert without_token["problem"].startswith(
+        "Not prefetched, and not to be fetched: patient (unavailable), b2m (unavailable)."
+    )
     assert [card["summary"] for card in cards(sent)[0]] == [card["summary"] for card in cards(asked)[0]]
 
 

@@ -1,4 +1,4 @@
-"""The failure matrix of docs/failure-matrix.md: what comes, what goes back. One test a row, in its order."""
+"""The failure matrix, its rows about the protocol: what comes, what goes back."""
 
 import io
 import json
@@ -16,6 +16,7 @@ from cds_service.facts import Facts
 from cds_service.fhir.shape import Json
 from cds_service.knowledge.model import Finding, Rule
 from cds_service.replay.calls import dump_json
+from tests.failure_matrix import row
 from tests.functional.run import RULES, post
 from tests.unit.fhir.make import bundle, call, observation, patient, quantity
 
@@ -47,6 +48,11 @@ def refused(answer: TestResponse, status: int, path: str | None = None) -> Json:
     return outcome
 
 
+@row(
+    "not JSON, not an object, wrong types; hook, hookInstance or context missing; hookInstance no UUID; "
+    "fhirServer no http(s) URL",
+    "400 naming the path",
+)
 @pytest.mark.parametrize(
     ("body", "path"),
     [
@@ -82,6 +88,7 @@ def test_what_is_no_cds_hooks_call_is_400(body: Any, path: str | None) -> None:
     refused(post(REVIEW, body), 400, path)
 
 
+@row("hook that this service id does not serve; context without patientId", "400")
 @pytest.mark.parametrize(
     ("body", "path"),
     [
@@ -94,6 +101,7 @@ def test_a_hook_not_served_and_a_context_without_patient_are_400(body: Json, pat
     refused(post(REVIEW, body), 400, path)
 
 
+@row("fhirAuthorization without fhirServer", "400, the token not echoed")
 def test_authorization_without_a_server_is_400() -> None:
     token = {"access_token": "SECRET", "token_type": "Bearer", "expires_in": 300, "scope": "s", "subject": "c"}
     outcome = refused(post(REVIEW, changed(fhirAuthorization=token)), 400)
@@ -102,10 +110,12 @@ def test_authorization_without_a_server_is_400() -> None:
     assert post(REVIEW, changed(fhirAuthorization=token, fhirServer="https://ehr.example/fhir")).status_code == 200
 
 
+@row("unknown service id", "404")
 def test_an_unknown_service_is_404() -> None:
     refused(post("no-such-service", good()), 404)
 
 
+@row("wrong method; unknown path", "405 naming the methods; 404")
 def test_a_wrong_method_is_405_and_an_unknown_path_404() -> None:
     client = create_app(Settings()).test_client()
     answer = client.get(f"/cds-services/{REVIEW}")
@@ -115,6 +125,7 @@ def test_a_wrong_method_is_405_and_an_unknown_path_404() -> None:
     refused(client.get("/nowhere"), 404)
 
 
+@row("wrong content type", "415")
 @pytest.mark.parametrize("content_type", ["text/plain", "application/xml", ""])
 def test_a_wrong_content_type_is_415(content_type: str) -> None:
     client = create_app(Settings()).test_client()
@@ -130,6 +141,7 @@ def test_json_by_any_of_its_names_is_read(content_type: str) -> None:
     assert client.post(f"/cds-services/{REVIEW}", data=body, content_type=content_type).status_code in (200, 412)
 
 
+@row("body over the limit", "413")
 def test_a_body_over_the_limit_is_413() -> None:
     settings = Settings(max_body_bytes=10_000)
     refused(post(REVIEW, b'"' + b"x" * 10_000 + b'"', settings=settings), 413)
@@ -160,11 +172,13 @@ def test_text_of_a_unit_that_we_do_not_know_stays_out_of_the_summary() -> None:
     assert "&lt;img" in card["detail"]
 
 
+@row("too many entries", "400")
 def test_too_many_entries_are_400() -> None:
     refused(post(REVIEW, call(bundle(*[observation()] * 11)), settings=Settings(max_entries=10)), 400, "prefetch")
     assert post(REVIEW, call(bundle(*[observation()] * 10)), settings=Settings(max_entries=10)).status_code == 200
 
 
+@row("body over the limit, its length not declared", "413, never a cut body")
 def test_a_body_of_unknown_length_is_read_to_the_limit_and_no_further() -> None:
     client = create_app(Settings(max_body_bytes=10_000)).test_client()
     for size, status in ((10_001, 413), (9_000, 400)):
@@ -177,39 +191,50 @@ def test_a_body_of_unknown_length_is_read_to_the_limit_and_no_further() -> None:
         refused(answer, status)
 
 
+@row("patient or B2M data neither prefetched nor to be fetched", "412 naming the keys")
 @pytest.mark.parametrize(
     ("body", "keys"),
     [
-        (call(bundle(observation()), patient="absent"), "patient"),
-        (call(b2m="absent"), "b2m"),
-        (call(b2m="absent", patient="absent"), "patient, b2m"),
-        (without("prefetch") | {"context": {"userId": "u", "patientId": "p"}}, "patient, b2m"),
-        (changed(prefetch=None), "patient"),
+        (call(bundle(observation()), patient="absent"), "patient (not-given)"),
+        (call(b2m="absent"), "b2m (not-given)"),
+        (call(b2m={"resourceType": "OperationOutcome"}), "b2m (unavailable)"),
+        (call(b2m="absent", patient="absent"), "patient (not-given), b2m (not-given)"),
+        (without("prefetch") | {"context": {"userId": "u", "patientId": "p"}}, "patient (not-given), b2m (not-given)"),
+        (changed(prefetch=None), "patient (not-given)"),
     ],
 )
 def test_what_every_answer_needs_and_is_not_there_is_412(body: Json, keys: str) -> None:
     outcome = refused(post(REVIEW, body), 412, "prefetch")
-    assert f"Not prefetched, and not to be fetched: {keys}." in outcome["issue"][0]["diagnostics"]
+    assert f"Not prefetched, and not to be fetched: {keys}. " in outcome["issue"][0]["diagnostics"]
 
 
+@row("B2M known to be none (null, empty complete Bundle)", "200, no card")
 @pytest.mark.parametrize("none", [None, bundle(), {"resourceType": "Bundle", "type": "searchset", "total": 0}])
 def test_b2m_known_to_be_none_is_no_card(none: Any) -> None:
     assert post(REVIEW, call(b2m=none)).get_json() == {"cards": []}
 
 
+@row("`results` without any B2M", "200, no card, nothing asked for")
 def test_results_without_b2m_are_no_card_at_once() -> None:
     creatinine = observation("2160-0", quantity(1, "mg/dL"), id="cr")
     assert post(REVIEW, call(bundle(creatinine), patient="absent", b2m="absent")).get_json() == {"cards": []}
 
 
-def test_a_fhir_server_is_no_server_in_this_version() -> None:
-    refused(post(REVIEW, call(b2m="absent") | {"fhirServer": "https://ehr.example/fhir"}), 412)
+@row("fhirServer not on the allow-list", "treated as no server: 412 if data is missing, saying so")
+def test_a_fhir_server_that_is_not_allowed_is_no_server() -> None:
+    outcome = refused(post(REVIEW, call(b2m="absent") | {"fhirServer": "https://ehr.example/fhir"}), 412)
+    assert "fhirServer is not on this service's list" in outcome["issue"][0]["diagnostics"]
 
 
+@row("prefetched Patient is not context.patientId", "400")
 def test_another_patient_in_the_prefetch_is_400() -> None:
     refused(post(REVIEW, call(bundle(observation()), patient=patient(id="q"))), 400, "prefetch.patient")
 
 
+@row(
+    "the same Observation differs between `results` and prefetch",
+    "the newer version; if that cannot be told, `results`",
+)
 @pytest.mark.parametrize(
     ("in_results", "in_prefetch", "value"),
     [("2026-03-02", "2026-03-03", "5.0"), ("2026-03-03", "2026-03-02", "4.2"), (None, None, "4.2")],
@@ -223,6 +248,10 @@ def test_two_versions_of_one_observation(in_results: Any, in_prefetch: Any, valu
     assert value in answer.get_json()["cards"][0]["summary"]
 
 
+@row(
+    "a companion could not be had (OperationOutcome, wrong type, not given, page incomplete)",
+    "200, the card says which",
+)
 @pytest.mark.parametrize(
     ("companion", "said"),
     [
@@ -247,6 +276,7 @@ def broken(rule: Rule) -> Rule:
     return copy
 
 
+@row("a rule raises", '200, the other rules\' card and "one check could not be run"; logged without patient data')
 def test_a_rule_that_raises_does_not_silence_the_others(caplog: pytest.LogCaptureFixture) -> None:
     rules = tuple(broken(rule) if rule.id == "kidney-context" else rule for rule in RULES)
     with caplog.at_level(logging.ERROR):
@@ -257,6 +287,7 @@ def test_a_rule_that_raises_does_not_silence_the_others(caplog: pytest.LogCaptur
     assert "PHI" not in caplog.text
 
 
+@row("a rule raises and no other has anything to say", "200, a card that says so; never an empty list")
 def test_a_rule_that_raises_is_never_an_empty_list() -> None:
     rules = tuple(broken(rule) if rule.id == "kidney-context" else rule for rule in RULES)
     normal = observation(value=quantity(2), referenceRange=[{"high": quantity(3)}])
@@ -264,6 +295,7 @@ def test_a_rule_that_raises_is_never_an_empty_list() -> None:
     assert "one check could not be run" in card["summary"]
 
 
+@row("every rule raises", '500 without detail; never `{"cards": []}`')
 def test_every_rule_raising_is_500_without_detail(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.ERROR):
         outcome = refused(post(REVIEW, good(), rules=tuple(broken(rule) for rule in RULES)), 500)
@@ -271,6 +303,7 @@ def test_every_rule_raising_is_500_without_detail(caplog: pytest.LogCaptureFixtu
     assert "Nothing was decided" in outcome["issue"][0]["diagnostics"]
 
 
+@row("an internal error", "500 without detail")
 def test_an_internal_error_is_500_and_tells_nothing(caplog: pytest.LogCaptureFixture) -> None:
     ill = replace_outcomes(RULES[0])
     with caplog.at_level(logging.ERROR):
@@ -287,6 +320,7 @@ def replace_outcomes(rule: Rule) -> Rule:
     return copy
 
 
+@row("another patient's resource", "ignored and counted; if it is all there is: 412")
 def test_another_patients_data_is_ignored_and_alone_refused() -> None:
     foreign = observation("2160-0", quantity(9, "mg/dL"), id="cr", subject={"reference": "Patient/q"})
     answer = post(REVIEW, call(bundle(observation()), kidney=bundle(foreign)))

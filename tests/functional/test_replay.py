@@ -29,7 +29,7 @@ from tests.unit.fhir.make import bundle, condition, observation, patient, quanti
 
 ROOT = Path(__file__).parents[2]
 FIXTURES, CORPORA = ROOT / "fhir_fixtures", ROOT / "tests" / "corpora"
-CORPUS_OBSERVATIONS = {"be-lab": 1120, "hl7-r4-examples": 572, "mii-testdata": 243, "synthea-r4": 1790}
+CORPUS_OBSERVATIONS = {"be-lab": 1120, "hl7-r4-examples": 573, "mii-testdata": 243, "synthea-r4": 1790}
 
 
 def invoke(*arguments: object, stdin: str | None = None) -> Result:

@@ -84,7 +84,7 @@ def _missing(entry: dict[str, Any], specimen: str) -> MissingData:
         Reason(entry["reason"]),
         entry.get("printed", ""),
         when=read_moment((TAKEN + timedelta(days=float(entry.get("days", 0)))).isoformat()),
-        specimen=specimen if entry["item"] == "b2m" and entry.get("under_review", True) else "",
+        specimen=specimen if entry["item"].startswith("b2m") and entry.get("under_review", True) else "",
         hint=entry.get("hint", ""),
     )
 

@@ -1,8 +1,10 @@
 """Settings from the environment."""
 
+from pathlib import Path
+
 import pytest
 
-from cds_service.config import Settings, load_settings
+from cds_service.config import Settings, SiteProfile, load_settings, load_site
 from cds_service.errors import ConfigurationError
 
 
@@ -35,3 +37,67 @@ def test_what_cannot_be_used_is_named(monkeypatch: pytest.MonkeyPatch, name: str
     monkeypatch.setenv(name, value)
     with pytest.raises(ConfigurationError, match=f"{name}='{value}'"):
         load_settings()
+
+
+# ------------------------------------------------------------------ the site's profile
+
+
+def site_of(tmp_path: Path, toml: str) -> SiteProfile:
+    file = tmp_path / "site.toml"
+    file.write_text(toml)
+    return load_site(file)
+
+
+def test_no_profile_is_an_empty_one() -> None:
+    assert load_site(None) == SiteProfile()
+
+
+def test_a_profile_is_read(tmp_path: Path) -> None:
+    site = site_of(
+        tmp_path,
+        """
+        [[fhir_server]]
+        url = "HTTPS://Ehr.example:443/fhir/"
+        batch = true
+        [[fhir_server]]
+        url = "http://[::1]:8080/fhir"
+        [[local_code]]
+        system = "urn:oid:1.2.3"
+        code = "B2MS"
+        means = "1952-1"
+        """,
+    )
+    assert [server.url for server in site.fhir_server] == ["https://ehr.example/fhir", "http://[::1]:8080/fhir"]
+    assert site.fhir_server[0].batch
+    assert site.local_codes == {("urn:oid:1.2.3", "B2MS"): "1952-1"}
+    found = site.server_of("https://ehr.example/fhir/")
+    assert found == site.fhir_server[0]
+    assert site.server_of(None) is None
+    assert site.server_of("https://[") is None
+
+
+@pytest.mark.parametrize(
+    ("toml", "said"),
+    [
+        ("fhir_server = 3", "fhir_server = 3"),
+        ("[[fhir_server]]\nurl = 3", "fhir_server.0.url = 3"),
+        ('[[fhir_server]]\nurl = "ehr.example/fhir"', "expected https://host/path"),
+        ('[[fhir_server]]\nurl = "https://ehr.example:x/fhir"', "expected a URL"),
+        ('[[fhir_server]]\nurl = "https://user@ehr.example/fhir"', "without query, fragment or user name"),
+        ('[[fhir_server]]\nurl = "http://ehr.example/fhir"', "expected https://"),
+        ('[[fhir_server]]\nurl = "http://10.0.0.1/fhir"', "expected https://"),
+        ('[[local_code]]\nsystem = "a b"\ncode = "x"\nmeans = "1952-1"', "local_code.0.system = 'a b'"),
+        ('[[local_code]]\nsystem = "urn:a"\ncode = "x,y"\nmeans = "1952-1"', "local_code.0.code = 'x,y'"),
+        ('surprise = "x"', "surprise = 'x'"),
+        ("not toml", "cannot be read as TOML"),
+    ],
+)
+def test_a_profile_that_cannot_be_used_is_named(tmp_path: Path, toml: str, said: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"SITE_PROFILE=.*site\.toml") as raised:
+        site_of(tmp_path, toml)
+    assert said in str(raised.value)
+
+
+def test_a_profile_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"nowhere\.toml cannot be read"):
+        load_site(tmp_path / "nowhere.toml")

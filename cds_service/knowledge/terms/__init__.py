@@ -18,27 +18,33 @@ SNOMED = "http://snomed.info/sct"
 ICD10CM = "http://hl7.org/fhir/sid/icd-10-cm"
 UCUM = "http://unitsofmeasure.org"
 
-#: Which dimension a LOINC property asks for; "coded" and "arbitrary" can never be converted.
-DIMENSION_OF_PROPERTY = {
-    "MCnc": "mass-concentration",
-    "SCnc": "substance-concentration",
-    "CCnc": "catalytic-concentration",
-    "ArVRat": "filtration-rate",
-    "MRto": "mass-ratio",
-    "SRto": "substance-ratio",
-    "Ratio": "ratio",
-    "MRat": "mass-rate",
-    "SRat": "substance-rate",
-    "Rto": "pure-ratio",
-    "LsCnc": "ph",
-    "ACnc": "arbitrary",
-    "PrThr": "coded",
+#: Which dimensions of a unit fit a LOINC property; "coded" and "arbitrary" can never be converted;
+#: "Ratio" leaves it to the unit.
+DIMENSIONS_OF_PROPERTY: dict[str, tuple[str, ...]] = {
+    "MCnc": ("mass-concentration",),
+    "SCnc": ("substance-concentration",),
+    "CCnc": ("catalytic-concentration",),
+    "NCnc": ("number-concentration",),
+    "ArVRat": ("filtration-rate",),
+    "MRto": ("mass-ratio",),
+    "SRto": ("substance-ratio",),
+    "Ratio": ("mass-ratio", "substance-ratio"),
+    "Rto": ("pure-ratio",),
+    "NFr": ("fraction",),
+    "MRat": ("mass-rate",),
+    "SRat": ("substance-rate",),
+    "Vel": ("velocity",),
+    "Len": ("length",),
+    "Mass": ("mass",),
+    "LsCnc": ("ph",),
+    "ACnc": ("arbitrary",),
+    "PrThr": ("coded",),
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """One unit of the closed table: how it is printed, its UCUM code, its dimension.
+    """One unit of the closed table: how it is printed, its UCUM code, its dimension, its SNOMED CT codes.
 
     ``factor`` is how many of the dimension's base unit one of it is.
     """
@@ -47,15 +53,17 @@ class Unit:
     printed: tuple[str, ...]
     dimension: str
     factor: Decimal
+    snomed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class LoincCode:
-    """A LOINC code of an analyte, with the property that its unit has to fit."""
+    """A LOINC code of an analyte, with its property and the dimensions of which the unit of a result has to be one."""
 
     code: str
     property: str
     name: str
+    dimensions: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,14 +149,24 @@ def limit(name: str) -> Decimal:
 def units() -> dict[str, Unit]:
     """The unit table by UCUM code."""
     rows = load_toml(__name__, "units.toml")["unit"]
-    table = [Unit(r["ucum"], tuple(r["printed"]), r["dimension"], Decimal(r["factor"])) for r in rows]
-    return {unit.ucum: unit for unit in table}
+    return {row["ucum"]: _unit(row) for row in rows}
+
+
+def _unit(row: dict[str, Any]) -> Unit:
+    snomed = tuple(entry.split(" ", 1)[0] for entry in row.get("snomed", ()))
+    return Unit(row["ucum"], tuple(row["printed"]), row["dimension"], Decimal(row["factor"]), snomed)
 
 
 @cache
 def printed_units() -> dict[str, Unit]:
     """The unit table by every text under which a unit is printed, its UCUM code included."""
     return {text: unit for unit in units().values() for text in (unit.ucum, *unit.printed)}
+
+
+@cache
+def unit_of_snomed() -> dict[str, Unit]:
+    """The unit table by SNOMED CT code."""
+    return {code: unit for unit in units().values() for code in unit.snomed}
 
 
 @cache
@@ -167,12 +185,17 @@ def _analyte(row: dict[str, Any]) -> Analyte:
         group=row["group"],
         specimen=row["specimen"],
         canonical=units()[row["canonical"]],
-        loinc=tuple(LoincCode(c["code"], c["property"], c["name"]) for c in row["loinc"]),
+        loinc=tuple(_loinc_code(code) for code in row["loinc"]),
         molar=molar and Molar(*(Decimal(molar[end]) for end in ("factor", "low", "high"))),
         slips=tuple(_slip(slip) for slip in row.get("slip", ())),
         codes_differ=row.get("codes_differ", False),
         **plausible,
     )
+
+
+def _loinc_code(row: dict[str, Any]) -> LoincCode:
+    dimensions = (row["dimension"],) if "dimension" in row else DIMENSIONS_OF_PROPERTY[row["property"]]
+    return LoincCode(row["code"], row["property"], row["name"], dimensions)
 
 
 def _slip(row: dict[str, Any]) -> Slip:
@@ -186,6 +209,12 @@ def _slip(row: dict[str, Any]) -> Slip:
 def analyte_of_loinc() -> dict[str, tuple[Analyte, LoincCode]]:
     """Analyte and code row by LOINC code."""
     return {code.code: (analyte, code) for analyte in analytes().values() for code in analyte.loinc}
+
+
+@cache
+def not_interpreted() -> dict[str, str]:
+    """The names of the LOINC codes of B2M that are recognised and left alone, by code."""
+    return {row["code"]: row["name"] for row in load_toml(__name__, "analytes.toml")["not_interpreted"]}
 
 
 @cache

@@ -6,8 +6,10 @@ from typing import Any
 
 from cds_service.config import Settings
 from cds_service.facts import Facts
-from cds_service.fhir.gather import Chart, gather
+from cds_service.fhir.gather import gather
 from cds_service.fhir.read import read
+from cds_service.fhir.searches import searches
+from cds_service.fhir.sorting import Chart
 from cds_service.models import HookRequest
 
 AS_OF = datetime(2026, 3, 3, 9, 0, tzinfo=UTC)
@@ -50,8 +52,8 @@ def bundle(*resources: Any, **parts: Any) -> dict[str, Any]:
 
 def call(results: Any = None, hook: str = "lab-result-review", **prefetch: Any) -> dict[str, Any]:
     """A call with a whole chart: what is not named is known to be none."""
-    none = {"patient": patient(), "b2m": bundle(), "kidney": bundle(), "myeloma": bundle(), "urine": bundle()}
-    given = {key: value for key, value in (none | {"conditions": bundle()} | prefetch).items() if value != "absent"}
+    none = {"patient": patient(), **{key: bundle() for key in searches()}}
+    given = {key: value for key, value in (none | prefetch).items() if value != "absent"}
     context = {"userId": "Practitioner/u", "patientId": "p"} | ({} if results is None else {"results": results})
     return {
         "hook": hook,

@@ -80,10 +80,17 @@ def test_shown_with_the_digits_printed_and_at_least_three(printed: str, shown: s
         ({"unit": "ug/mL", "code": "mg/L", "system": terms.UCUM}, "mg/L"),
         ({"unit": "B2M units", "code": "mg/L", "system": terms.UCUM}, "mg/L"),
         ({"unit": "mL/min/1.73 m²"}, "mL/min/{1.73_m2}"),
+        ({"unit": "µg/mmol Krea"}, "ug/mmol{creat}"),
+        ({"unit": "mm/1h"}, "mm/h"),
+        ({"unit": "G/l"}, "10*9/L"),
         ({"unit": "mg/dL", "code": "mg/L", "system": terms.UCUM}, Reason.UNIT_CONFLICT),
         ({"unit": "nmol/L", "code": "mg/L", "system": terms.UCUM}, Reason.UNIT_CONFLICT),
         ({"unit": "mg/L", "code": "furlong", "system": terms.UCUM}, Reason.UNKNOWN_UNIT),
-        ({"code": "258796002", "system": "http://snomed.info/sct"}, Reason.NO_UNIT),
+        ({"code": "258796002", "system": "http://snomed.info/sct"}, "mg/L"),
+        ({"code": "1348323004", "system": "http://snomed.info/sct"}, "10*9/L"),
+        ({"code": "258796002", "system": "http://snomed.info/sct", "unit": "mg/dL"}, Reason.UNIT_CONFLICT),
+        ({"code": "258796002", "system": "http://example.org"}, Reason.UNKNOWN_UNIT),
+        ({"code": "258707000", "system": "http://snomed.info/sct"}, Reason.UNKNOWN_UNIT),
         ({"unit": "drops"}, Reason.UNKNOWN_UNIT),
         ({"unit": ""}, Reason.NO_UNIT),
         ({"unit": 7}, Reason.NO_UNIT),
@@ -206,16 +213,41 @@ BASE = {
     "catalytic-concentration": "U/L",
     "mass-ratio": "ug/g",
     "mass-rate": "mg/(24.h)",
+    "substance-ratio": "nmol/mmol",
+    "substance-rate": "nmol/(24.h)",
+    "number-concentration": "/uL",
+    "copy-concentration": "{copies}/mL",
+    "arbitrary": "[IU]/mL",
+    "pure-ratio": "1",
+    "fraction": "%",
+    "velocity": "mm/h",
+    "length": "cm",
+    "mass": "kg",
 }
-# UCUM holds international units to be arbitrary; for enzymes laboratories print IU/L for U/L.
-CHECKED = [u for u in terms.units().values() if u.dimension in BASE and u.ucum != "[IU]/L"]
+#: Mass per mole of creatinine: the library knows no molar mass, so it is checked up to the factor of creatinine.
+PER_MOLE = {"ug/mmol{creat}", "mg/mol{creat}", "mg/mmol{creat}", "g/mol{creat}"}
+# UCUM holds international units to be arbitrary; for enzymes laboratories print IU/L for U/L. An annotation alone is 1,
+# which the library does not say.
+CHECKED = [u for u in terms.units().values() if u.dimension in BASE and u.ucum not in ("[IU]/L", "{ratio}")]
 
 
 @pytest.mark.filterwarnings("ignore")  # the oracle's own
 @pytest.mark.parametrize("unit", CHECKED, ids=lambda unit: unit.ucum)
 def test_every_factor_agrees_with_a_ucum_library(unit: terms.Unit) -> None:
-    ratio = ucum().from_ucum(unit.ucum) / ucum().from_ucum(BASE[unit.dimension])
-    assert float(unit.factor) == pytest.approx(ratio.to("").magnitude, rel=1e-12)
+    base = "ug/mmol" if unit.ucum in PER_MOLE else BASE[unit.dimension]
+    ratio = ucum().from_ucum(unit.ucum) / ucum().from_ucum(base)
+    factor = unit.factor / Decimal("8.84") if unit.ucum in PER_MOLE else unit.factor
+    assert float(factor) == pytest.approx(ratio.to("").magnitude, rel=1e-12)
+
+
+def test_every_dimension_is_checked_against_the_library() -> None:
+    assert {u.dimension for u in terms.units().values()} == {*BASE, "filtration-rate", "ph"}
+    assert {d for dimensions in terms.DIMENSIONS_OF_PROPERTY.values() for d in dimensions} <= {
+        *BASE,
+        "filtration-rate",
+        "ph",
+        "coded",
+    }
 
 
 def test_no_printed_text_stands_for_two_units() -> None:

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from cds_service.errors import InputFileError
-from cds_service.fhir.gather import PAGE_SIZE, prefetch_templates
+from cds_service.fhir.gather import prefetch_templates
+from cds_service.fhir.searches import PAGE_SIZE
 from cds_service.models import HookRequest
 from cds_service.replay import calls
 from cds_service.replay.calls import (
@@ -42,7 +43,7 @@ def test_a_bundle_is_the_whole_chart_of_each_patient_in_it() -> None:
     assert HookRequest.model_validate(first).context.patientId == "p"
     assert set(first["prefetch"]) == set(prefetch_templates())
     held = {key: len(value["entry"]) for key, value in first["prefetch"].items() if key != "patient"}
-    assert held == {"b2m": 1, "kidney": 1, "myeloma": 0, "urine": 0, "conditions": 1}
+    assert {key: count for key, count in held.items() if count} == {"b2m": 1, "kidney": 1, "conditions": 1}
     assert second["context"]["patientId"] == "q"
     assert second["prefetch"]["patient"] is None
     assert found.left_out == {"not-asked-for": 1}

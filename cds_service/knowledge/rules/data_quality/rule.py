@@ -12,6 +12,8 @@ _SAID_AS = {
     Reason.NOT_GIVEN: "not given",
     Reason.INCOMPLETE: "given in part only",
     Reason.UNAVAILABLE: "could not be had",
+    Reason.REFUSED: "refused by the FHIR server",
+    Reason.LATE: "not received in time",
     Reason.NO_UNIT: "no unit",
     Reason.UNKNOWN_UNIT: "unit not known",
     Reason.UNIT_CONFLICT: "two units",
@@ -21,7 +23,9 @@ _SAID_AS = {
     Reason.CONFLICT: "two results contradict each other",
     Reason.FUTURE: "dated in the future",
     Reason.NO_DATE: "no date",
-    Reason.CODE_CONFLICT: "codes of two analytes",
+    Reason.CODE_CONFLICT: "code and name, or two codes, contradict each other",
+    Reason.UNCODED: "carries no code this service knows",
+    Reason.SPECIMEN_CONFLICT: "specimen and code contradict each other",
     Reason.INVALID: "not readable",
     Reason.MODIFIER: "carries a modifier",
     Reason.NO_VALUE: "no value",
@@ -134,9 +138,11 @@ def _group_of(missing: MissingData) -> str:
 
 def _replaced(facts: Facts, missing: MissingData) -> bool:
     """Whether a readable result at least as new makes the unreadable one unimportant."""
-    return any(
-        missing.when is not None and r.when.sort_key() >= missing.when.sort_key() for r in facts.series(missing.item)
-    )
+    if missing.when is None:
+        return False
+    if missing.reason is Reason.UNCODED:
+        return any(terms.analytes()[r.analyte].is_b2m and r.when.last >= missing.when.first for r in facts.results)
+    return any(r.when.sort_key() >= missing.when.sort_key() for r in facts.series(missing.item))
 
 
 def _needless(facts: Facts, missing: MissingData, rule: Rule) -> bool:

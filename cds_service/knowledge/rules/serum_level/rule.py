@@ -51,8 +51,9 @@ def _bands(facts: Facts, rule: Rule, b2m: Result) -> tuple[str, ...]:
 def _compared(
     facts: Facts, rule: Rule, b2m: Result, limit: Decimal, origin: str, threshold: str = "", *, agree: bool = True
 ) -> Finding:
-    interval = b2m.central if origin == "laboratory" else b2m.interval
-    above = interval.is_above(limit) if agree else None
+    above = b2m.interval.is_above(limit) if agree else None
+    if origin == "laboratory" and b2m.reference_range:
+        above = b2m.reference_range.is_exceeded_by(b2m.central)
     outcome = "unclear" if above is None else f"above_{origin}" if above else f"not_above_{origin}"
     values = {"b2m": b2m.display, "limit": f"{legible(limit)} {b2m.unit}"}
     if above:

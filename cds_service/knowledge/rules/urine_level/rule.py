@@ -20,7 +20,9 @@ def evaluate(facts: Facts, rule: Rule) -> Finding | None:
         return rule.finding("no_range", facts.specimen, values={"b2m": b2m.display}, inputs=(b2m,))
     ph = _ph_of_same_urine(facts, rule, b2m)
     acid = None if ph is None else ph.interval.is_below(rule.value("acid_below"))
-    above = (b2m.central if origin == "laboratory" else b2m.interval).is_above(limit)
+    above = b2m.interval.is_above(limit)
+    if origin == "laboratory" and b2m.reference_range:
+        above = b2m.reference_range.is_exceeded_by(b2m.central)
     outcome = "unclear" if above is None else f"above_{origin}" if above else "not_above"
     if outcome == "not_above" and acid:
         outcome = "not_reassuring"

@@ -1,0 +1,501 @@
+"""The shapes in which real systems send a result: R4, R4B, R5 and STU3, reports, panels, components, any reference."""
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from cds_service.config import LocalCode, SiteProfile
+from cds_service.errors import ConfigurationError
+from cds_service.facts import Facts, MissingData, Reason, Result
+from cds_service.fhir.gather import gather
+from cds_service.fhir.local_codes import LocalCodes
+from cds_service.fhir.read import read
+from cds_service.fhir.searches import searches
+from cds_service.models import HookRequest
+from tests.unit.fhir.make import AS_OF, bundle, call, chart, facts, observation, quantity
+
+URN = "urn:uuid:0c3151bd-1cbf-4d64-b04d-cd9187a4c6e0"
+LOINC = "http://loinc.org"
+
+
+def component(loinc: str, value: Any = None, **parts: Any) -> dict[str, Any]:
+    coded = {"code": {"coding": [{"system": LOINC, "code": loinc}]}}
+    return coded | {"valueQuantity": quantity() if value is None else value} | parts
+
+
+def panel(*members: str, **parts: Any) -> dict[str, Any]:
+    named = {"hasMember": [{"reference": m} for m in members]} if members else {}
+    given = observation("99999-9", id="panel") | named | parts
+    return {name: value for name, value in given.items() if name != "valueQuantity"}
+
+
+def report(*results: str, **parts: Any) -> dict[str, Any]:
+    named = [{"reference": reference} for reference in results]
+    subject = {"reference": "Patient/p"}
+    return {
+        "resourceType": "DiagnosticReport",
+        "id": "rep",
+        "status": "final",
+        "subject": subject,
+        "result": named,
+    } | parts
+
+
+def reviewed(*args: Any, **kwargs: Any) -> Result | MissingData:
+    (found,) = facts(*args, **kwargs).under_review.values()
+    return found
+
+
+def value_of(found: object) -> Decimal:
+    assert isinstance(found, Result), found
+    return found.value
+
+
+# ------------------------------------------------------------------ bundles
+
+
+@pytest.mark.parametrize("kind", ["collection", "searchset", "batch", "transaction", "document", "message", "history"])
+def test_a_bundle_of_any_kind_is_opened(kind: str) -> None:
+    request = {"request": {"method": "PUT", "url": "Observation/b2m"}}
+    entries = [{"resource": {"resourceType": "Composition", "id": "c"}}, {"resource": observation(), **request}]
+    assert value_of(reviewed({"resourceType": "Bundle", "type": kind, "entry": entries})) == Decimal("4.2")
+
+
+def test_a_batch_response_that_lost_an_entry_is_incomplete() -> None:
+    lost = {"response": {"status": "404 Not Found"}}
+    answer = {"resourceType": "Bundle", "type": "batch-response", "entry": [{"resource": observation()}, lost]}
+    assert [m.reason for m in facts(bundle(observation()), kidney=answer).missing if m.item == "kidney"] == [
+        Reason.INCOMPLETE
+    ]
+
+
+# ------------------------------------------------------------------ versions of FHIR
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        {"meta": {"profile": ["http://hl7.org/fhir/us/core/StructureDefinition/us-core-observation-lab"]}},
+        {"instantiatesReference": {"reference": "ObservationDefinition/x"}, "triggeredBy": [{"type": "reflex"}]},  # R5
+        {"context": {"reference": "Encounter/e"}, "related": [{"type": "derived-from", "target": {}}], "comment": "x"},
+    ],
+)
+def test_r4_r5_and_stu3_observations_are_read(parts: dict[str, Any]) -> None:
+    assert value_of(reviewed(bundle(observation(**parts)))) == Decimal("4.2")
+
+
+# ------------------------------------------------------------------ references
+
+
+@pytest.mark.parametrize(
+    "reference",
+    ["Observation/b2m", "https://ehr.example/fhir/Observation/b2m", "Observation/b2m/_history/3", URN],
+)
+def test_a_report_names_its_results_by_any_reference(reference: str) -> None:
+    held = {"resourceType": "Bundle", "type": "collection", "entry": [{"fullUrl": URN, "resource": observation()}]}
+    found = facts(bundle(report(reference)), b2m=held)
+    assert value_of(found.under_review["serum"]) == Decimal("4.2")
+
+
+def test_a_report_contains_its_results() -> None:
+    inner = {k: v for k, v in observation(id="o1").items() if k != "subject"}
+    found = reviewed(bundle(report("#o1", contained=[inner])))
+    assert isinstance(found, Result)
+    assert found.reference == "DiagnosticReport/rep#o1"
+
+
+@pytest.mark.parametrize("status", ["entered-in-error", "cancelled"])
+def test_a_report_that_does_not_stand_names_nothing(status: str) -> None:
+    assert chart(bundle(report("Observation/b2m", status=status)), b2m=bundle(observation())).has_b2m is False
+
+
+def test_a_report_all_of_whose_results_are_at_hand_and_not_b2m_asks_for_nothing() -> None:
+    creatinine = observation("2160-0", quantity(1, "mg/dL"), id="cr")
+    for given in (
+        bundle(report("Observation/cr"), creatinine),
+        bundle(report("#c", contained=[creatinine | {"id": "c"}])),
+    ):
+        assert chart(given, b2m="absent", patient="absent").under_review == frozenset()
+
+
+# ------------------------------------------------------------------ panels and components
+
+
+def test_a_panel_names_its_members() -> None:
+    given = bundle(panel("Observation/b2m"))
+    assert value_of(reviewed(given, b2m=bundle(observation()))) == Decimal("4.2")
+
+
+def test_an_stu3_panel_names_its_members() -> None:
+    related = [{"type": "has-member", "target": {"reference": "Observation/b2m"}}, {"type": "sequel-to", "target": {}}]
+    assert value_of(reviewed(bundle(panel(related=related)), b2m=bundle(observation()))) == Decimal("4.2")
+
+
+def test_panels_of_panels_that_name_one_another_come_to_an_end() -> None:
+    outer, inner = panel("Observation/inner", id="outer"), panel("Observation/outer", "Observation/b2m", id="inner")
+    assert value_of(reviewed(bundle(outer), b2m=bundle(inner, observation()))) == Decimal("4.2")
+
+
+def test_a_component_is_a_result_of_its_own() -> None:
+    whole = panel(component=[component("8480-6"), component("1952-1", quantity("6.1")), component("99999-9")])
+    found = reviewed(bundle(whole))
+    assert value_of(found) == Decimal("6.1")
+    assert isinstance(found, Result)
+    assert found.reference == "Observation/panel"
+    assert found.when.printed == whole["effectiveDateTime"]
+
+
+def test_a_component_of_a_report_s_panel_is_under_review() -> None:
+    whole = panel(component=[component("1952-1", quantity("6.1"))])
+    assert value_of(reviewed(bundle(report("Observation/panel")), b2m=bundle(whole))) == Decimal("6.1")
+
+
+def test_a_component_without_an_id_of_the_whole_is_still_read() -> None:
+    whole = panel(id=None, component=[component("1952-1"), component("1953-9", quantity("0.1"))])
+    assert set(facts(bundle(whole)).under_review) == {"serum", "urine"}
+
+
+@pytest.mark.parametrize(
+    ("of_whole", "of_part", "reason"),
+    [
+        ({"status": "entered-in-error"}, {}, Reason.ENTERED_IN_ERROR),
+        ({"status": "registered"}, {"status": "final"}, Reason.STATUS),
+        ({"modifierExtension": [{"url": "x"}]}, {}, Reason.MODIFIER),
+        ({}, {"modifierExtension": [{"url": "x"}]}, Reason.MODIFIER),
+        ({"effectiveDateTime": None, "issued": None}, {"effectiveDateTime": "2026-03-02"}, Reason.NO_DATE),
+        ({}, {"dataAbsentReason": {"text": "lost"}, "valueQuantity": None}, Reason.NO_VALUE),
+    ],
+)
+def test_a_component_has_the_status_and_the_time_of_the_whole(
+    of_whole: dict[str, Any], of_part: dict[str, Any], reason: Reason
+) -> None:
+    found = reviewed(bundle(panel(component=[component("1952-1", **of_part)], **of_whole)))
+    assert isinstance(found, MissingData)
+    assert found.reason is reason
+
+
+# ------------------------------------------------------------------ whose it is
+
+
+@pytest.mark.parametrize("focus", ["Patient/p", "https://ehr.example/fhir/Patient/p"])
+def test_a_result_with_the_patient_in_focus_is_the_patients(focus: str) -> None:
+    assert value_of(reviewed(bundle(observation(focus=[{"reference": focus}])))) == Decimal("4.2")
+
+
+@pytest.mark.parametrize("focus", ["Patient/child", "Device/x", "RelatedPerson/donor"])
+def test_a_result_with_another_in_focus_is_not(focus: str) -> None:
+    found = chart(bundle(observation()), b2m=bundle(observation(id="o", focus=[{"reference": focus}])))
+    assert found.ignored == {"another-patient": 1}
+
+
+def test_what_was_entered_in_error_wins_where_no_version_is_newer() -> None:
+    wrong = observation(status="entered-in-error")
+    for first, second in ((observation(), wrong), (wrong, observation())):
+        found = facts(b2m=bundle(first, second))
+        assert found.results == ()
+        assert found.under_review == {}
+
+
+# ------------------------------------------------------------------ a site's own codes
+
+SITE = SiteProfile(
+    local_code=(
+        LocalCode(system="urn:lab", code="B2MS", means="1952-1"),
+        LocalCode(system="urn:lab", code="CREA", means="14682-9"),
+    )
+)
+
+
+def with_codes(results: Any, **prefetch: Any) -> Facts:
+    request = HookRequest.model_validate(call(results, **prefetch))
+    return read(gather(request, max_entries=100, codes=LocalCodes(SITE.local_codes)), as_of=AS_OF)
+
+
+def local(code: str, value: Any = None, system: str = "urn:lab", **parts: Any) -> dict[str, Any]:
+    return observation(value=value, **parts) | {"code": {"coding": [{"system": system, "code": code}]}}
+
+
+def test_a_sites_own_code_is_read_as_what_it_means() -> None:
+    found = with_codes(bundle(local("B2MS")), kidney=bundle(local("CREA", quantity(90, "umol/L"), id="cr")))
+    assert {r.analyte: r.value for r in found.results} == {"b2m-serum": Decimal("4.2"), "creatinine": 90}
+
+
+def test_a_sites_own_code_in_a_component() -> None:
+    inside = component("x") | {"code": {"coding": [{"system": "urn:lab", "code": "B2MS"}]}}
+    assert value_of(with_codes(bundle(panel(component=[component("8480-6"), inside]))).under_review["serum"])
+
+
+def test_a_code_of_another_system_is_not_the_sites_own() -> None:
+    assert with_codes(bundle(local("B2MS", system="urn:other")), b2m=None).under_review == {}
+
+
+def test_a_sites_own_code_that_contradicts_loinc_is_said() -> None:
+    both = observation("1953-9")
+    both["code"]["coding"].append({"system": "urn:lab", "code": "B2MS"})
+    (found,) = with_codes(bundle(both)).under_review.values()
+    assert isinstance(found, MissingData)
+    assert found.reason is Reason.CODE_CONFLICT
+
+
+def test_a_sites_own_codes_are_asked_for() -> None:
+    asked = searches(LocalCodes(SITE.local_codes))
+    assert "urn:lab|B2MS" in asked["b2m"].template()
+    assert "urn:lab|CREA" in asked["kidney"].template()
+
+
+def test_a_code_that_means_nothing_we_know_stops_the_service() -> None:
+    with pytest.raises(ConfigurationError, match=r"urn:lab\|X means '9999-9': expected a LOINC code"):
+        LocalCodes({("urn:lab", "X"): "9999-9"})
+
+
+# ------------------------------------------------------------------ a name without a code
+
+
+def named(text: str, **parts: Any) -> dict[str, Any]:
+    return observation(**parts) | {"code": {"text": text}}
+
+
+@pytest.mark.parametrize(
+    "text", ["Beta-2 microglobulin", "ß2-Mikroglobulin", "Bêta-2-microglobuline", "Beta-2 microglobulina", "B2M"]
+)
+def test_a_name_without_a_code_is_said_and_not_read(text: str) -> None:
+    found = reviewed(bundle(named(text)))
+    assert isinstance(found, MissingData)
+    assert (found.item, found.reason, found.printed) == ("b2m-uncoded", Reason.UNCODED, "4.2 mg/L")
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        {"coding": [{"system": LOINC, "code": "48094-6", "display": "Beta-2 microglobulin serum"}]},
+        {"coding": [{"system": "urn:lab", "code": "77", "display": "B2-Mikroglobulin"}]},
+        {"coding": [{"code": "1952-1", "display": "Beta-2-Microglobulin"}]},
+    ],
+)
+def test_a_code_that_we_do_not_know_is_no_code(code: Any) -> None:
+    found = reviewed(bundle(observation() | {"code": code}))
+    assert isinstance(found, MissingData)
+    assert found.reason is Reason.UNCODED
+
+
+def test_a_race_is_no_laboratory_result() -> None:
+    race = {"coding": [{"system": "urn:oid:2.16.840.1.113883.6.238", "code": "1952-1", "display": "Scammon Bay"}]}
+    assert facts(b2m=bundle(observation() | {"code": race})).under_review == {}
+
+
+@pytest.mark.parametrize("loinc", ["48166-3", "59218-8", "49081-3", "10467-9"])
+def test_another_fluid_is_ignored_by_its_code(loinc: str) -> None:
+    other = observation(loinc)
+    other["code"]["text"] = "Beta-2 microglobulin, pleural fluid"
+    assert facts(b2m=bundle(other)).under_review == {}
+
+
+def test_a_coded_result_beside_the_named_one_is_what_the_card_is_about() -> None:
+    found = facts(b2m=bundle(observation(), named("B2M", id="n")))
+    assert list(found.under_review) == ["serum"]
+    assert [m.item for m in found.missing] == ["b2m-uncoded"]
+
+
+@pytest.mark.parametrize(
+    ("parts", "reason"),
+    [
+        ({"status": "entered-in-error"}, Reason.ENTERED_IN_ERROR),
+        ({"effectiveDateTime": None}, Reason.NO_DATE),
+        ({"effectiveDateTime": "2027-01-01"}, Reason.FUTURE),
+    ],
+)
+def test_a_name_without_a_code_is_judged_like_any_result(parts: dict[str, Any], reason: Reason) -> None:
+    found = reviewed(bundle(named("B2M", **parts)))
+    assert isinstance(found, MissingData)
+    assert found.reason is reason
+
+
+def test_a_companions_code_with_the_name_of_b2m_is_a_contradiction() -> None:
+    wrong = observation("1751-7", quantity("3.1", "g/dL"), id="alb")
+    wrong["code"]["text"] = "Beta-2-Microglobulin"
+    found = facts(bundle(observation()), myeloma=bundle(wrong))
+    assert [(m.item, m.reason) for m in found.missing] == [("albumin", Reason.CODE_CONFLICT)]
+
+
+# ------------------------------------------------------------------ specimens
+
+SNOMED = "http://snomed.info/sct"
+
+
+def specimen(code: str, system: str = SNOMED, **parts: Any) -> dict[str, Any]:
+    return {"resourceType": "Specimen", "id": "s", "type": {"coding": [{"system": system, "code": code}]}} | parts
+
+
+URINE, SERUM = "122575003", "119364003"
+
+
+@pytest.mark.parametrize(
+    "reference", ["Specimen/s", "https://ehr.example/fhir/Specimen/s/_history/1", "#s", "urn:uuid:spec"]
+)
+@pytest.mark.parametrize(("code", "conflicts"), [(URINE, True), (SERUM, False)])
+def test_a_specimen_that_contradicts_the_code(reference: str, code: str, *, conflicts: bool) -> None:
+    held = specimen(code)
+    inside = {"contained": [held]} if reference == "#s" else {}
+    result = observation(specimen={"reference": reference}) | inside
+    beside = [] if inside else [{"resource": held, "fullUrl": "urn:uuid:spec"}]
+    found = reviewed({"resourceType": "Bundle", "type": "collection", "entry": [{"resource": result}, *beside]})
+    if conflicts:
+        assert isinstance(found, MissingData)
+        assert (found.reason, found.printed) == (Reason.SPECIMEN_CONFLICT, URINE)
+    else:
+        assert isinstance(found, Result)
+
+
+@pytest.mark.parametrize("word", ["Urine", "urin", "Orina", " URINE "])
+def test_a_specimen_in_words_that_contradicts_the_code(word: str) -> None:
+    found = reviewed(bundle(observation(specimen={"display": word})))
+    assert isinstance(found, MissingData)
+    assert found.reason is Reason.SPECIMEN_CONFLICT
+
+
+@pytest.mark.parametrize("word", ["Serum", "Plasma", "something else", "Blood"])
+def test_a_specimen_in_words_that_does_not(word: str) -> None:
+    assert isinstance(reviewed(bundle(observation(specimen={"display": word}))), Result)
+
+
+def test_a_contained_result_refers_to_a_specimen_of_its_report() -> None:
+    inner = observation(id="o1", specimen={"reference": "#s"})
+    found = reviewed(bundle(report("#o1", contained=[inner, specimen(URINE)])))
+    assert isinstance(found, MissingData)
+    assert found.reason is Reason.SPECIMEN_CONFLICT
+
+
+# ------------------------------------------------------------------ time
+
+
+@pytest.mark.parametrize(
+    ("timing", "printed"),
+    [
+        ({"event": ["2026-03-01"]}, "2026-03-01"),
+        ({"event": ["2026-03-02", "2026-03-01"]}, "2026-03-01 to 2026-03-02"),
+        ({"repeat": {"boundsPeriod": {"start": "2026-03-01", "end": "2026-03-02"}}}, "2026-03-01 to 2026-03-02"),
+    ],
+)
+def test_a_timing_is_when_it_was_taken(timing: Any, printed: str) -> None:
+    found = reviewed(bundle(observation(effectiveDateTime=None, effectiveTiming=timing)))
+    assert isinstance(found, Result)
+    assert found.when.printed == printed
+
+
+@pytest.mark.parametrize("timing", [{"event": ["x"]}, {"event": "2026"}, {"event": ["2026-03-01", "x"]}, [], "x", {}])
+def test_a_timing_that_cannot_be_read_is_no_date(timing: Any) -> None:
+    found = reviewed(bundle(observation(effectiveDateTime=None, effectiveTiming=timing)))
+    assert isinstance(found, MissingData)
+    assert found.reason is Reason.NO_DATE
+
+
+# ------------------------------------------------------------------ reference ranges in a text
+
+
+def range_of(printed: str, value: str = "4.2", **parts: Any) -> Result:
+    given = [{"text": printed} | parts]
+    found = reviewed(bundle(observation(value=quantity(Decimal(value)), referenceRange=given)))
+    assert isinstance(found, Result)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("printed", "low", "high"),
+    [
+        ("0.8 - 2.4 mg/L", "0.8", "2.4"),
+        ("0,8 bis 2,4 mg/l", "0.8", "2.4"),
+        ("1.21–2.70 mcg/mL", "1.21", "2.70"),
+        ("0.08 - 0.24 mg/dL", "0.80", "2.40"),
+        ("<= 2.4 mg/L", None, "2.4"),
+        ("up to 2.4 mg/L", None, "2.4"),
+        ("< 2.4 mg/L", None, "2.4"),
+    ],
+)
+def test_a_range_in_a_plain_text_is_read(printed: str, low: str | None, high: str) -> None:
+    found = range_of(printed).reference_range
+    assert found
+    assert (found.low, found.high) == (low and Decimal(low), Decimal(high))
+    assert found.printed == printed
+
+
+@pytest.mark.parametrize(
+    "printed",
+    ["0.8 - 2.4", "< 2.4", "see report", "1,000 - 2,000 mg/L", "adults 0.8 - 2.4 mg/L", "0.8 - 2.4 mg/cup", "> 2 mg/L"],
+)
+def test_any_other_text_is_shown_and_not_used(printed: str) -> None:
+    found = range_of(printed).reference_range
+    assert found
+    assert (found.low, found.high, found.printed) == (None, None, printed)
+
+
+def test_the_limit_of_an_open_range_lies_outside() -> None:
+    for printed, value, exceeded in (
+        ("< 2.4 mg/L", "2.4", True),
+        ("< 2.4 mg/L", "2.39", False),
+        ("<= 2.4 mg/L", "2.4", False),
+        ("<= 2.4 mg/L", "2.41", True),
+    ):
+        found = range_of(printed, value)
+        assert found.reference_range
+        assert found.reference_range.is_exceeded_by(found.central) is exceeded
+
+
+def test_an_open_range_and_a_result_below_a_limit() -> None:
+    given = [{"text": "< 2.4 mg/L"}]
+    found = reviewed(bundle(observation(value=quantity(3, comparator="<"), referenceRange=given)))
+    assert isinstance(found, Result)
+    assert found.reference_range
+    assert found.reference_range.is_exceeded_by(found.central) is None
+
+
+# ------------------------------------------------------------------ drugs, procedures, coded results
+
+
+def test_drugs_procedures_and_coded_results_are_read() -> None:
+    order = {
+        "resourceType": "MedicationRequest",
+        "id": "m",
+        "status": "active",
+        "intent": "order",
+        "subject": {"reference": "Patient/p"},
+        "medicationReference": {"reference": "Medication/bor"},
+        "authoredOn": "2026-02-20",
+    }
+    bortezomib = {"coding": [{"system": "http://www.whocc.no/atc", "code": "L01XG01"}]}
+    dialysis = {
+        "resourceType": "Procedure",
+        "id": "d",
+        "status": "completed",
+        "subject": {"reference": "Patient/p"},
+        "code": {"coding": [{"system": SNOMED, "code": "302497006"}]},
+        "performedDateTime": "2026-03-01",
+    }
+    present = {"coding": [{"system": LOINC, "code": "LA9633-4"}]}
+    fish = [observation("81746-0", id=f"f{n}", valueQuantity=None, valueCodeableConcept=present) for n in range(10)]
+    unread = observation("72726-3", id="t", valueQuantity=None, status="cancelled", valueCodeableConcept=present)
+    found = facts(
+        bundle(observation()),
+        medications=bundle(order, {"resourceType": "Medication", "id": "bor", "code": bortezomib}, order | {"id": "x"}),
+        procedures=bundle(dialysis),
+        other=bundle(*fish, unread),
+    )
+    assert {m.key for m in found.medications} == {"bortezomib"}
+    assert [p.key for p in found.procedures] == ["haemodialysis"]
+    assert {(c.item, c.presence) for c in found.coded} == {("del-17p", "present")}
+    assert [(m.item, m.reason) for m in found.missing] == [("t-4-14", Reason.STATUS)]
+    assert sorted(found.fates.values()) == ["not-chosen"] * 2 + ["read"] * 9 + ["status"]
+
+
+def test_a_list_of_drugs_that_was_not_given_is_unknown() -> None:
+    assert "medications" in facts(bundle(observation()), medications="absent").unknown
+    assert "medications" not in facts(bundle(observation())).unknown
+
+
+def test_a_sites_own_code_for_what_has_no_loinc_code() -> None:
+    codes = LocalCodes({("urn:lab", "IGHV"): "ighv-unmutated"})
+    present = {"coding": [{"system": LOINC, "code": "LA9633-4"}]}
+    result = local("IGHV", valueCodeableConcept=present) | {"valueQuantity": None, "id": "i"}
+    request = HookRequest.model_validate(call(bundle(observation()), other=bundle(result)))
+    found = read(gather(request, max_entries=100, codes=codes), as_of=AS_OF)
+    assert [(c.item, c.presence) for c in found.coded] == [("ighv-unmutated", "present")]
