@@ -116,6 +116,8 @@ class Result:
     ``value`` for a comparator ("<3.5") or a conversion from moles; ``central`` leaves the latter aside, for comparing
     with what was converted the same way. All are in ``unit``, the analyte's canonical unit.
     ``printed`` is the text from the chart (escape it), ``filed`` the same in units and digits that are safe to show.
+    ``laboratory`` and ``method`` are what the chart calls them (escape them), "" where it does not say: for telling
+    whether two results were measured alike.
     """
 
     analyte: str
@@ -135,6 +137,8 @@ class Result:
     provisional: bool = False
     reference_range: ReferenceRange | None = None
     suspicion: Suspicion | None = None
+    laboratory: str = ""
+    method: str = ""
 
     @property
     def quantity(self) -> str:

@@ -9,7 +9,7 @@ from cds_service.knowledge.terms import LOINC, Analyte, LoincCode, analyte_of_lo
 
 _OF_THE_WHOLE = (
     "resourceType", "status", "subject", "focus", "specimen", "contained", "issued", "modifierExtension",
-    "effectiveDateTime", "effectivePeriod", "effectiveInstant", "effectiveTiming", "meta",
+    "effectiveDateTime", "effectivePeriod", "effectiveInstant", "effectiveTiming", "meta", "performer", "method", "device",
 )  # fmt: skip
 
 

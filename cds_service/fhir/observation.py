@@ -134,4 +134,17 @@ def _convert(
         reference=unread.reference,
         provisional=is_provisional(resource),
         suspicion=units.suspicion(canonical, analyte),
+        laboratory=_named(next(objects(resource, "performer"), None)),
+        method=_called(resource.get("method")) or _named(resource.get("device")),
     )
+
+
+def _named(reference: object) -> str:
+    """What a Reference names: by its address, its identifier, or what it displays."""
+    return text(reference, "reference") or text(reference, "identifier", "value") or text(reference, "display")
+
+
+def _called(concept: object) -> str:
+    """What a CodeableConcept says: its first code, or its text."""
+    pairs = codings(concept)
+    return f"{pairs[0][0]}|{pairs[0][1]}" if pairs else text(concept, "text")

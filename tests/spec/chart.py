@@ -1,20 +1,53 @@
-"""The ``given`` of a rule's case as Facts: results in words as a laboratory prints them, problems by their key."""
+"""The ``given`` of a rule's case as Facts.
+
+Results are in words as a laboratory prints them: ``b2m`` is the one under review, every other name an analyte's key
+with an optional "@" and a name of its own ("creatinine@earlier"); as a table ``{ is = "4 mg/L", days = -3, ... }`` with days
+from the B2M, loinc, provisional, upper_limit, laboratory, method. ``problems``, ``medications``, ``procedures`` and
+``coded`` (item = "present") go by their keys, as tables with ``days`` and more. ``unknown`` names groups of which "not
+there" does not mean "none".
+"""
 
 import re
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from cds_service.facts import Facts, MissingData, Patient, Problem, Reason, ReferenceRange, Result
+from cds_service.facts import (
+    CodedResult,
+    Evidence,
+    Facts,
+    Medication,
+    MissingData,
+    Patient,
+    Presence,
+    Problem,
+    Procedure,
+    Reason,
+    ReferenceRange,
+    Result,
+)
 from cds_service.fhir import units
 from cds_service.fhir.dates import read_moment
 from cds_service.knowledge import terms
+from cds_service.knowledge.terms import treatments
+from cds_service.knowledge.terms.coded import coded_terms
 
 TAKEN = datetime(2026, 3, 2, 8, 10, tzinfo=UTC)
 AS_OF = TAKEN + timedelta(days=1)
 _PRINTED = re.compile(r"(?P<comparator><=|>=|<|>)?(?P<number>-?[\d.]+) (?P<unit>.+)")
-_B2M = {"serum": "b2m-serum", "urine": "b2m-urine", "CSF": "b2m-csf"}
-_SETTINGS = {"specimen", "age", "sex", "born", "problems", "missing", "unknown", "upper_limit"}
+_B2M = {
+    "serum": "b2m-serum",
+    "urine": "b2m-urine",
+    "urine ratio": "b2m-urine-ratio",
+    "24 h urine": "b2m-urine-rate",
+    "CSF": "b2m-csf",
+    "CSF/serum ratio": "b2m-csf-serum-ratio",
+    "post-dialysis serum": "b2m-serum-post-dialysis",
+}
+_SETTINGS = {
+    "specimen", "age", "sex", "born", "problems", "missing", "unknown", "upper_limit", "medications",
+    "unrecognised_medications", "procedures", "coded",
+}  # fmt: skip
 
 
 def facts_of(given: dict[str, Any]) -> Facts:
@@ -30,6 +63,10 @@ def facts_of(given: dict[str, Any]) -> Facts:
         under_review=under_review,
         results=tuple(results),
         problems=tuple(_problem(entry) for entry in given.get("problems", ())),
+        medications=tuple(_medication(entry) for entry in given.get("medications", ())),
+        unrecognised_medications=given.get("unrecognised_medications", 0),
+        procedures=tuple(_procedure(entry) for entry in given.get("procedures", ())),
+        coded=tuple(_coded(item, entry) for item, entry in given.get("coded", {}).items()),
         missing=missing,
         unknown=frozenset(given.get("unknown", ())),
         specimen=specimen,
@@ -38,7 +75,8 @@ def facts_of(given: dict[str, Any]) -> Facts:
 
 def _result(name: str, entry: Any, given: dict[str, Any], specimen: str) -> Result:
     about = entry if isinstance(entry, dict) else {"is": entry}
-    key = _B2M[specimen] if name.startswith("b2m") else name.split("@")[0]
+    key = name.split("@")[0]
+    key = _B2M[specimen] if key == "b2m" else key
     analyte = terms.analytes()[key]
     match = _PRINTED.fullmatch(about["is"])
     assert match, f"cannot read the case's {name} = {about['is']!r}"
@@ -47,7 +85,7 @@ def _result(name: str, entry: Any, given: dict[str, Any], specimen: str) -> Resu
     canonical = units.convert(Decimal(match["number"]), match["comparator"] or "", unit, analyte)
     assert canonical
     loinc = about.get("loinc") or next(c.code for c in analyte.loinc if units.fits(unit, c))
-    upper = given.get("upper_limit") if name == "b2m" else None
+    upper = about.get("upper_limit", given.get("upper_limit") if name == "b2m" else None)
     when = read_moment((TAKEN + timedelta(days=float(about.get("days", 0)))).isoformat())
     assert when
     return Result(
@@ -68,6 +106,8 @@ def _result(name: str, entry: Any, given: dict[str, Any], specimen: str) -> Resu
         provisional=about.get("provisional", False),
         reference_range=_range(upper),
         suspicion=units.suspicion(canonical, analyte),
+        laboratory=about.get("laboratory", ""),
+        method=about.get("method", ""),
     )
 
 
@@ -116,4 +156,46 @@ def _problem(entry: Any) -> Problem:
         onset=onset,
         abated=about.get("abated", False) or "ended_days" in about,
         abatement=read_moment(day(about["ended_days"])) if "ended_days" in about else None,
+    )
+
+
+def _medication(entry: Any) -> Medication:
+    """A drug by its key: begun ``days`` from the B2M (None: undated), ordered unless ``evidence`` says otherwise."""
+    about = entry if isinstance(entry, dict) else {"key": entry}
+    term = next(t for t in treatments.drug_terms() if t.key == about["key"])
+    return Medication(
+        key=term.key,
+        label=term.label,
+        classes=frozenset(term.classes),
+        code="any",
+        evidence=Evidence(about.get("evidence", "ordered")),
+        ongoing=about.get("ongoing", True),
+        systemic=about.get("systemic", True) if about.get("systemic") != "unknown" else None,
+        start=None if about.get("days") == "unknown" else read_moment(day(about.get("days", -30))),
+        end=read_moment(day(about["ended_days"])) if "ended_days" in about else None,
+        reference=f"MedicationRequest/{term.key}",
+    )
+
+
+def _procedure(entry: Any) -> Procedure:
+    """A procedure by its key, ``days`` from the B2M ("unknown": undated)."""
+    about = entry if isinstance(entry, dict) else {"key": entry}
+    term = next(t for t in treatments.procedure_terms() if t.key == about["key"])
+    when = None if about.get("days") == "unknown" else read_moment(day(about.get("days", -1)))
+    return Procedure(term.key, term.label, "any", when, about.get("ongoing", False))
+
+
+def _coded(item: str, entry: Any) -> CodedResult:
+    """A coded result by its item, with an optional "@" and a name of its own behind it."""
+    about = entry if isinstance(entry, dict) else {"is": entry}
+    term = next(t for t in coded_terms() if t.key == item.split("@")[0])
+    return CodedResult(
+        item=term.key,
+        label=term.label,
+        presence=Presence(about["is"]),
+        printed=str(about.get("printed", about["is"])),
+        code=about.get("code", "any"),
+        when=None if about.get("days") == "unknown" else read_moment(day(about.get("days", -2))),
+        provisional=about.get("provisional", False),
+        reference=f"Observation/{term.key}",
     )

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from cds_service.facts import Interval
 from cds_service.knowledge.model import load
-from cds_service.knowledge.rules.iss_stage.rule import possible_stages
+from cds_service.knowledge.myeloma import possible_iss_stages
 
 RULE = next(rule for rule in load() if rule.id == "iss-stage")
 B2M = [Decimal(n) / 4 for n in range(1, 40)]
@@ -47,4 +47,4 @@ def test_the_set_of_stages_is_what_trying_every_value_gives(b2m: Interval, album
     levels = [value for value in finer(B2M) if holds(b2m, value)]
     albumins = [value for value in finer(ALBUMIN) if albumin is None or holds(albumin, value)]
     tried = {naive(level, beside) for level in levels for beside in albumins}
-    assert possible_stages(b2m, albumin, RULE) == tried
+    assert possible_iss_stages(b2m, albumin, RULE) == tried

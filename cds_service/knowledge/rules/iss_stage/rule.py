@@ -1,95 +1,47 @@
 """The ISS stage of newly diagnosed myeloma, or the set of stages that the data leave possible."""
 
 from cds_service.facts import Facts, Interval, Problem, Result, Suspicion, legible
-from cds_service.knowledge import states
+from cds_service.knowledge import myeloma, states
 from cds_service.knowledge.model import Finding, Rule
+from cds_service.knowledge.treatment import Treatment
 
 _NUMERALS = {1: "I", 2: "II", 3: "III"}
+_TREATMENT = {
+    Treatment.UNKNOWN: "treatment_unknown",
+    Treatment.NONE_RECOGNISED: "no_treatment_recognised",
+    Treatment.POSSIBLY_BEGUN: "treatment_possible",
+}
 _CONTEXT = ("ldh", "calcium", "calcium-moles", "hemoglobin", "hemoglobin-moles")
 _METHODS_THAT_MATTER = {"61152-5", "2862-1"}
 
 
-def possible_stages(b2m: Interval, albumin: Interval | None, rule: Rule) -> frozenset[int]:
-    """Every ISS stage that some value within the two intervals gives; no albumin means any albumin."""
-    stage_1 = b2m.is_below(rule.value("b2m_stage_1_below"))
-    below_3 = b2m.is_below(rule.value("b2m_stage_3_from"))
-    albumin_low = None if albumin is None else albumin.is_below(rule.value("albumin_stage_1_from"))
-    stages = set()
-    if stage_1 is not False:
-        stages |= {1} if albumin_low is False else {2} if albumin_low else {1, 2}
-    if stage_1 is not True and below_3 is not False:
-        stages.add(2)
-    if below_3 is not True:
-        stages.add(3)
-    return frozenset(stages)
-
-
 def evaluate(facts: Facts, rule: Rule) -> Finding | None:
     """Stages active, confirmed myeloma; says why not where the chart holds myeloma that ISS was not made for."""
-    b2m, myeloma = facts.b2m, states.active(facts, "myeloma")
-    treated_before = states.myeloma_returned_or_in_remission(facts)
-    if b2m is None or not (myeloma or treated_before):
+    b2m = facts.b2m
+    chart = myeloma.in_chart(facts, rule, b2m) if b2m else None
+    if b2m is None or chart is None:
         return None
-    reason = "relapse_or_remission" if treated_before else _why_not(facts, rule, b2m, myeloma)
-    if reason:
-        return rule.finding(reason, facts.specimen, inputs=(b2m,))
-    albumins, stale = _albumins(facts, rule, b2m)
-    stages = _stages(b2m.interval, albumins, rule)
-    notes = _notes_on_albumin(rule, b2m, albumins, stale=stale, stages=stages)
-    notes += _notes_on_diagnosis(facts, rule, b2m, myeloma)
+    if chart.why_not:
+        values = {"drug": chart.course.drug.label} if chart.course.drug and chart.why_not == "treated" else {}
+        return rule.finding(chart.why_not, facts.specimen, values=values, inputs=(b2m,))
+    albumins, stale = myeloma.albumins_beside(facts, rule, b2m)
+    stages = myeloma.iss_stages(b2m.interval, albumins, rule)
+    notes = (
+        _TREATMENT[chart.course.treatment],
+        *_notes_on_albumin(rule, b2m, albumins, stale=stale, stages=stages),
+    )
+    notes += _notes_on_diagnosis(facts, rule, b2m, chart.problems)
     if b2m.suspicion and b2m.suspicion.interval is not None:
         return _doubtful(facts, rule, b2m, albumins, b2m.suspicion, notes)
     notes += _notes_on_b2m(rule, b2m, albumins, stages) + _notes_on_patient(facts, rule, b2m)
     return _staged(facts, rule, b2m, albumins, stages, notes)
 
 
-def _why_not(facts: Facts, rule: Rule, b2m: Result, myeloma: tuple[Problem, ...]) -> str | None:
-    found = {
-        "unconfirmed": not any(states.is_confirmed(p) for p in myeloma),
-        "child": states.is_child(facts, b2m.when) is True,
-        "dialysis": states.dialysis(facts) is states.Dialysis.YES,
-        "transplanted": bool(states.active(facts, "stem-cell-transplant")),
-        "smouldering": bool(states.active(facts, "smouldering-myeloma")),
-        "not_new": _days_from_diagnosis(facts, b2m, at_least=True) > rule.value("diagnosis_days_to"),
-        "provisional": b2m.provisional,
-        "high_value": bool(b2m.suspicion and b2m.suspicion.value is None and b2m.suspicion.likely_unit),
-    }
-    return next((reason for reason, holds in found.items() if holds), None)
-
-
-def _days_from_diagnosis(facts: Facts, b2m: Result, *, at_least: bool) -> int:
-    """Days between the B2M and the oldest recorded onset of myeloma: the fewest or the most that its text allows."""
-    onsets = [p.onset for p in facts.problems_of("myeloma") if p.onset and p.verification_status not in states.REFUTED]
-    if not onsets:
-        return 0
-    oldest = min(onsets, key=lambda onset: onset.first)
-    apart = [abs((b2m.when.first - day).days) for day in (oldest.first, oldest.last)]
-    within = oldest.first <= b2m.when.first <= oldest.last
-    return (0 if within else min(apart)) if at_least else max(apart)
-
-
-def _albumins(facts: Facts, rule: Rule, b2m: Result) -> tuple[tuple[Result, ...], bool]:
-    """The albumin results of the day nearest to the B2M, and whether there are only ones too far off."""
-    pairing = rule.value("albumin_pairing_days_to")
-    nearest = facts.nearest(("albumin", "albumin-electrophoresis"), b2m.when, pairing)
-    if nearest is None or nearest.when.days_until(b2m.when) > pairing:
-        return (), nearest is not None
-    same_day = [r for r in facts.within((nearest.analyte,), b2m.when, pairing) if r.when.last == nearest.when.last]
-    return tuple(same_day), False
-
-
-def _stages(b2m: Interval, albumins: tuple[Result, ...], rule: Rule) -> frozenset[int]:
-    """The stages that remain possible: all that any one of the albumin results allows."""
-    if not albumins:
-        return possible_stages(b2m, None, rule)
-    return frozenset().union(*(possible_stages(b2m, albumin.interval, rule) for albumin in albumins))
-
-
 def _doubtful(
     facts: Facts, rule: Rule, b2m: Result, albumins: tuple[Result, ...], suspicion: Suspicion, notes: tuple[str, ...]
 ) -> Finding:
-    as_filed = _stages(b2m.interval, albumins, rule)
-    otherwise = _stages(suspicion.interval or b2m.interval, albumins, rule)
+    as_filed = myeloma.iss_stages(b2m.interval, albumins, rule)
+    otherwise = myeloma.iss_stages(suspicion.interval or b2m.interval, albumins, rule)
     values = {
         "filed": b2m.quantity,
         "as_filed": _names(as_filed),
@@ -101,7 +53,7 @@ def _doubtful(
         "unit_doubt_either_way" if as_filed == otherwise else "unit_doubt",
         facts.specimen,
         values=values,
-        notes=("treatment_unknown", *notes),
+        notes=notes,
         inputs=(b2m, *albumins),
         thresholds=_LIMITS,
     )
@@ -127,7 +79,7 @@ def _staged(
         f"stage_{only}" if only else "several",
         facts.specimen,
         values={"b2m": b2m.display, "stages": _names(stages), "albumin": albumin if only == 1 else beside},
-        notes=("treatment_unknown", *notes),
+        notes=notes,
         inputs=(b2m, *albumins, *context),
         thresholds=_LIMITS,
     )
@@ -169,20 +121,20 @@ def _notes_on_b2m(rule: Rule, b2m: Result, albumins: tuple[Result, ...], stages:
     share = rule.value("near_percent_to") / 100
     near = [limit for limit in limits if abs(b2m.value - limit) <= limit * share]
     around = [Interval(limit * (1 - share), limit * (1 + share)) for limit in near]
-    matters = any(_stages(either_side, albumins, rule) != stages for either_side in around)
+    matters = any(myeloma.iss_stages(either_side, albumins, rule) != stages for either_side in around)
     return ("near_limit",) if matters and not b2m.comparator else ()
 
 
-def _notes_on_diagnosis(facts: Facts, rule: Rule, b2m: Result, myeloma: tuple[Problem, ...]) -> tuple[str, ...]:
-    undated = not any(p.onset for p in myeloma)
-    vague = _days_from_diagnosis(facts, b2m, at_least=False) > rule.value("diagnosis_days_to")
-    days = _days_from_diagnosis(facts, b2m, at_least=True)
+def _notes_on_diagnosis(facts: Facts, rule: Rule, b2m: Result, problems: tuple[Problem, ...]) -> tuple[str, ...]:
+    undated = not any(p.onset for p in problems)
+    vague = myeloma.days_from_diagnosis(facts, b2m, at_least=False) > rule.value("diagnosis_days_to")
+    days = myeloma.days_from_diagnosis(facts, b2m, at_least=True)
     asked = {
         "diagnosed_earlier": days > rule.value("untreated_days_to"),
-        "confirm_active": any(c.replace(".", "").upper().startswith("C900") for p in myeloma for c in p.code.split()),
+        "confirm_active": any(c.replace(".", "").upper().startswith("C900") for p in problems for c in p.code.split()),
         "mgus_too": bool(states.active(facts, "mgus-or-smouldering")),
         "onset_unknown": undated or vague,
-        "status_unstated": any(not (p.clinical_status and p.verification_status) for p in myeloma),
+        "status_unstated": any(not (p.clinical_status and p.verification_status) for p in problems),
     }
     return tuple(note for note, holds in asked.items() if holds)
 

@@ -1,0 +1,93 @@
+"""What the rules that stage or grade myeloma ask alike: whether it may be staged at all, and which stages the data allow.
+
+Each function takes the rule that asks: its own TOML holds the limits, under the same names in each of them.
+"""
+
+from dataclasses import dataclass
+
+from cds_service.facts import Facts, Interval, Problem, Result
+from cds_service.knowledge import states
+from cds_service.knowledge.model import Rule
+from cds_service.knowledge.treatment import Course, Treatment, course_before
+
+
+@dataclass(frozen=True, slots=True)
+class Myeloma:
+    """Myeloma in the chart beside a B2M: the active problems, what is known of its treatment, why it is not staged.
+
+    ``why_not`` is the first reason why a stage of newly diagnosed, untreated, active, confirmed myeloma does not apply,
+    "" where none is known.
+    """
+
+    problems: tuple[Problem, ...]
+    course: Course
+    why_not: str
+
+
+def in_chart(facts: Facts, rule: Rule, b2m: Result) -> Myeloma | None:
+    """Myeloma as the chart has it, or None where there is none."""
+    problems = states.active(facts, "myeloma")
+    again = states.myeloma_returned_or_in_remission(facts)
+    if not (problems or again):
+        return None
+    course = course_before(facts, b2m.when, "anti-myeloma", "possible-anti-myeloma")
+    reason = "relapse_or_remission" if again else _why_not(facts, rule, b2m, problems, course)
+    return Myeloma(problems, course, reason)
+
+
+def _why_not(facts: Facts, rule: Rule, b2m: Result, myeloma: tuple[Problem, ...], course: Course) -> str:
+    found = {
+        "unconfirmed": not any(states.is_confirmed(p) for p in myeloma),
+        "child": states.is_child(facts, b2m.when) is True,
+        "dialysis": states.dialysis(facts) is states.Dialysis.YES,
+        "transplanted": bool(states.active(facts, "stem-cell-transplant")),
+        "treated": course.treatment is Treatment.BEGUN,
+        "smouldering": bool(states.active(facts, "smouldering-myeloma")),
+        "not_new": days_from_diagnosis(facts, b2m, at_least=True) > rule.value("diagnosis_days_to"),
+        "provisional": b2m.provisional,
+        "high_value": bool(b2m.suspicion and b2m.suspicion.value is None and b2m.suspicion.likely_unit),
+    }
+    return next((reason for reason, holds in found.items() if holds), "")
+
+
+def days_from_diagnosis(facts: Facts, b2m: Result, *, at_least: bool) -> int:
+    """Days between the B2M and the oldest recorded onset of myeloma: the fewest or the most that its text allows."""
+    onsets = [p.onset for p in facts.problems_of("myeloma") if p.onset and p.verification_status not in states.REFUTED]
+    if not onsets:
+        return 0
+    oldest = min(onsets, key=lambda onset: onset.first)
+    apart = [abs((b2m.when.first - day).days) for day in (oldest.first, oldest.last)]
+    within = oldest.first <= b2m.when.first <= oldest.last
+    return (0 if within else min(apart)) if at_least else max(apart)
+
+
+def albumins_beside(facts: Facts, rule: Rule, b2m: Result) -> tuple[tuple[Result, ...], bool]:
+    """The albumin results of the day nearest to the B2M, and whether there are only ones too far off."""
+    pairing = rule.value("albumin_pairing_days_to")
+    nearest = facts.nearest(("albumin", "albumin-electrophoresis"), b2m.when, pairing)
+    if nearest is None or nearest.when.days_until(b2m.when) > pairing:
+        return (), nearest is not None
+    same_day = [r for r in facts.within((nearest.analyte,), b2m.when, pairing) if r.when.last == nearest.when.last]
+    return tuple(same_day), False
+
+
+def iss_stages(b2m: Interval, albumins: tuple[Result, ...], rule: Rule) -> frozenset[int]:
+    """The stages that remain possible: all that any one of the albumin results allows."""
+    if not albumins:
+        return possible_iss_stages(b2m, None, rule)
+    return frozenset().union(*(possible_iss_stages(b2m, albumin.interval, rule) for albumin in albumins))
+
+
+def possible_iss_stages(b2m: Interval, albumin: Interval | None, rule: Rule) -> frozenset[int]:
+    """Every ISS stage that some value within the two intervals gives; no albumin means any albumin."""
+    stage_1 = b2m.is_below(rule.value("b2m_stage_1_below"))
+    below_3 = b2m.is_below(rule.value("b2m_stage_3_from"))
+    albumin_low = None if albumin is None else albumin.is_below(rule.value("albumin_stage_1_from"))
+    stages = set()
+    if stage_1 is not False:
+        stages |= {1} if albumin_low is False else {2} if albumin_low else {1, 2}
+    if stage_1 is not True and below_3 is not False:
+        stages.add(2)
+    if below_3 is not True:
+        stages.add(3)
+    return frozenset(stages)

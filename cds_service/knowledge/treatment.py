@@ -1,0 +1,62 @@
+"""What the chart tells of treatment: a drug names no disease, and no list is not "untreated"."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import Enum
+
+from cds_service.facts import Evidence, Facts, Medication, Moment
+
+_MEDICATIONS = "medications"
+_UNDATED = datetime.max.replace(tzinfo=UTC)
+
+
+class Treatment(Enum):
+    """What the medication list says of one kind of treatment before a day."""
+
+    BEGUN = "begun"
+    POSSIBLY_BEGUN = "possibly begun"
+    NONE_RECOGNISED = "no such drug recognised in the list"
+    UNKNOWN = "no list"
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """What was found: the treatment, the drug that shows it, and when the first such drug began if that is later."""
+
+    treatment: Treatment
+    drug: Medication | None = None
+    later: Medication | None = None
+
+
+def drugs_of(facts: Facts, *classes: str) -> tuple[Medication, ...]:
+    """The drugs of any of ``classes`` that were given, taken or ordered; what is only planned does not count."""
+    wanted = set(classes)
+    return tuple(m for m in facts.medications if m.classes & wanted and m.evidence is not Evidence.PLANNED)
+
+
+def list_is_whole(facts: Facts) -> bool:
+    """Whether the medication list came, and all of it: only then does "not in it" mean anything."""
+    return _MEDICATIONS not in facts.unknown
+
+
+def course_before(facts: Facts, day: Moment, proof: str, hint: str) -> Course:
+    """What the list says of treatment with drugs of class ``proof`` (or ``hint``, which only may be it) before ``day``.
+
+    A drug begun on the day itself, or without a date, only may have been begun before: the sample may come first.
+    """
+    proving, hinting = drugs_of(facts, proof), drugs_of(facts, hint)
+    before = [m for m in proving if m.start is not None and m.start.last < day.first]
+    later = min((m for m in proving if m.start and m.start.first > day.last), key=_start, default=None)
+    if before:
+        return Course(Treatment.BEGUN, min(before, key=_start), later)
+    unclear = [m for m in proving if m is not later and not (m.start and m.start.first > day.last)]
+    unclear += [m for m in hinting if not (m.start and m.start.first > day.last)]
+    if unclear:
+        return Course(Treatment.POSSIBLY_BEGUN, unclear[0], later)
+    if not list_is_whole(facts):
+        return Course(Treatment.UNKNOWN, None, later)
+    return Course(Treatment.NONE_RECOGNISED, None, later)
+
+
+def _start(medication: Medication) -> datetime:
+    return medication.start.sort_key() if medication.start else _UNDATED
