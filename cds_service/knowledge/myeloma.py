@@ -1,4 +1,4 @@
-"""What the rules that stage or grade myeloma ask alike: whether it may be staged at all, and which stages the data allow.
+"""What the rules that stage or grade myeloma ask alike: whether it may be staged, and which stages the data allow.
 
 Each function takes the rule that asks: its own TOML holds the limits, under the same names in each of them.
 """
