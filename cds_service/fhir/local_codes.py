@@ -29,8 +29,6 @@ class LocalCodes:
 
     def translated(self, resource: Json) -> Json:
         """The resource with what its own codes, and those of its components, mean beside them."""
-        if not self.means:
-            return resource
         changed: dict[str, Any] = {}
         if meant := self._meanings(resource):
             changed["code"] = {**resource["code"], "coding": [*objects(resource["code"], "coding"), *meant]}

@@ -8,8 +8,8 @@ from cds_service.fhir.shape import Json, codings, objects, text
 from cds_service.knowledge.terms import LOINC, Analyte, LoincCode, analyte_of_loinc, names, not_interpreted
 
 _OF_THE_WHOLE = (
-    "resourceType", "status", "subject", "focus", "specimen", "contained", "issued", "modifierExtension",
-    "effectiveDateTime", "effectivePeriod", "effectiveInstant", "effectiveTiming", "meta", "performer", "method", "device",
+    "resourceType", "status", "subject", "focus", "specimen", "contained", "issued", "modifierExtension", "meta",
+    "effectiveDateTime", "effectivePeriod", "effectiveInstant", "effectiveTiming", "performer", "method", "device",
 )  # fmt: skip
 
 

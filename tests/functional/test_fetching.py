@@ -15,8 +15,11 @@ import requests
 import responses
 
 from cds_service.config import FhirServer, Settings, SiteProfile
-from cds_service.fhir.searches import LIST_PAGE_SIZE
+from cds_service.facts import Reason
+from cds_service.fhir.client import FhirClient
+from cds_service.fhir.searches import LIST_PAGE_SIZE, searches
 from cds_service.fhir.shape import Json
+from cds_service.models import HookRequest
 from tests.failure_matrix import row
 from tests.functional.fhir_server import fhir_server
 from tests.functional.run import post
@@ -306,6 +309,16 @@ def test_the_deadline_holds_against_a_server_that_takes_its_time(fault: Any) -> 
     assert "kidney results (not received in time)" in card["detail"]
 
 
+def test_a_thread_ends_by_itself_when_the_deadline_is_over() -> None:
+    with scripted_server(slow_body) as told:
+        client = FhirClient(site(told.base), SHORT)
+        fetching = client.open(HookRequest.model_validate(asking(fhir_server=told.base)))
+        assert fetching
+        assert fetching.groups({"kidney": searches()["kidney"]})["kidney"].lacking is Reason.LATE
+        client.threads.shutdown(wait=True)
+        assert not told.stop.is_set(), "the server was still sending"
+
+
 def cut_short(handler: BaseHTTPRequestHandler, told: Scripted) -> None:
     handler.wfile.write(b'HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n{"resourceType": "Bundle"')
     handler.close_connection = True
@@ -316,6 +329,16 @@ def test_an_answer_that_is_cut_short_is_not_read() -> None:
         body = asking(fhir_server=told.base, results=bundle(observation()), patient=patient())
         card = the_card(post(REVIEW, body, site=site(told.base), settings=SHORT))
     assert "kidney results (could not be had)" in card["detail"]
+
+
+@responses.activate
+def test_nothing_is_asked_after_the_deadline() -> None:
+    ehr = Ehr(patient(), observation())
+    settings = Settings(fetch_deadline_seconds=1e-6)
+    answer = post(CHART, asking(hook="patient-view"), site=site(), settings=settings)
+    assert answer.status_code == 412
+    assert "patient (late), b2m (late)" in answer.get_json()["issue"][0]["diagnostics"]
+    assert ehr.asked == []
 
 
 @responses.activate

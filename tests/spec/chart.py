@@ -2,9 +2,9 @@
 
 Results are in words as a laboratory prints them: ``b2m`` is the one under review, every other name an analyte's key
 with an optional "@" and a name of its own ("creatinine@earlier"); as a table ``{ is = "4 mg/L", days = -3, ... }`` with
-days from the B2M, loinc, provisional, upper_limit, laboratory, method. ``problems``, ``medications``, ``procedures`` and
-``coded`` (item = "present") go by their keys, as tables with ``days`` and more. ``unknown`` names groups of which "not
-there" does not mean "none".
+days from the B2M, loinc, provisional, upper_limit, laboratory, method. ``problems``, ``medications``, ``procedures``
+and ``coded`` (item = "present") go by their keys, as tables with ``days`` and more. ``unknown`` names groups of which
+"not there" does not mean "none".
 """
 
 import re

@@ -71,6 +71,7 @@ def test_every_molar_code_of_serum(code: str) -> None:
         ({"valueQuantity": None, "valueString": "see comment"}, Reason.UNREADABLE_VALUE),
         ({"valueQuantity": None, "valueInteger": 4}, Reason.NO_UNIT),
         ({"value": quantity("four")}, Reason.UNREADABLE_VALUE),
+        ({"value": quantity() | {"unit": ["mg/L"]}}, Reason.INVALID),
         ({"value": quantity("3,500")}, Reason.UNREADABLE_VALUE),
         ({"value": quantity(Decimal("1E+30"))}, Reason.UNREADABLE_VALUE),
         ({"value": quantity(comparator="~")}, Reason.UNREADABLE_VALUE),

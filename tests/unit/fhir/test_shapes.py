@@ -11,7 +11,7 @@ from cds_service.facts import Facts, MissingData, Reason, Result
 from cds_service.fhir.gather import gather
 from cds_service.fhir.local_codes import LocalCodes
 from cds_service.fhir.read import read
-from cds_service.fhir.searches import searches
+from cds_service.fhir.searches import joined, searches
 from cds_service.models import HookRequest
 from tests.unit.fhir.make import AS_OF, bundle, call, chart, facts, observation, quantity
 
@@ -224,6 +224,12 @@ def test_a_sites_own_code_is_read_as_what_it_means() -> None:
 def test_a_sites_own_code_in_a_component() -> None:
     inside = component("x") | {"code": {"coding": [{"system": "urn:lab", "code": "B2MS"}]}}
     assert value_of(with_codes(bundle(panel(component=[component("8480-6"), inside]))).under_review["serum"])
+
+
+def test_what_carries_no_code_of_the_sites_is_left_as_it_is() -> None:
+    codes = LocalCodes(SITE.local_codes)
+    for resource in (observation(), panel(component=[component("8480-6")])):
+        assert codes.translated(resource) is resource
 
 
 def test_a_code_of_another_system_is_not_the_sites_own() -> None:
@@ -499,3 +505,28 @@ def test_a_sites_own_code_for_what_has_no_loinc_code() -> None:
     request = HookRequest.model_validate(call(bundle(observation()), other=bundle(result)))
     found = read(gather(request, max_entries=100, codes=codes), as_of=AS_OF)
     assert [(c.item, c.presence) for c in found.coded] == [("ighv-unmutated", "present")]
+
+
+def test_a_range_without_an_upper_limit_is_never_exceeded() -> None:
+    found = reviewed(bundle(observation(referenceRange=[{"low": quantity(Decimal("0.8"))}])))
+    assert isinstance(found, Result)
+    assert found.reference_range
+    assert found.reference_range.is_exceeded_by(found.central) is None
+
+
+def test_who_measured_it_and_how_is_kept() -> None:
+    laboratory = {"performer": [{"reference": "Organization/lab"}, {"display": "x"}]}
+    for parts, expected in (
+        (laboratory | {"method": {"text": "nephelometry"}}, ("Organization/lab", "nephelometry")),
+        ({"performer": [{"identifier": {"value": "42"}}], "device": {"display": "BN II"}}, ("42", "BN II")),
+        ({"performer": [{"display": "Lab"}], "method": {"coding": [{"system": "s", "code": "c"}]}}, ("Lab", "s|c")),
+        ({"performer": "x", "method": 7, "device": []}, ("", "")),
+    ):
+        found = reviewed(bundle(observation(**parts)))
+        assert isinstance(found, Result)
+        assert (found.laboratory, found.method) == expected
+
+
+def test_searches_for_lists_alone_are_not_joined() -> None:
+    asked = {key: search for key, search in searches().items() if key in ("conditions", "kidney")}
+    assert [keys for keys, _ in joined(asked)] == [("kidney",), ("conditions",)]
