@@ -1,12 +1,13 @@
 """Settings from the environment, and the site's own profile from a TOML file. All are described in docs/settings.md."""
 
+import re
 import tomllib
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from cds_service.errors import ConfigurationError
@@ -37,6 +38,9 @@ class Settings(BaseSettings):
 
     fetch_max_pages: Annotated[int, Field(ge=1, le=50)] = 4
     """Most pages of one search; what lies behind them is unknown."""
+
+    fetch_max_bytes: Annotated[int, Field(ge=10_000, le=50_000_000)] = 2_000_000
+    """Largest answer of a FHIR server, in bytes; a larger one counts as not had."""
 
     bind_host: str = "127.0.0.1"
     """Address that ``cds-service serve`` listens on."""
@@ -102,6 +106,17 @@ class SiteProfile(_Entry):
     fhir_server: tuple[FhirServer, ...] = Field(strict=False, default=())
     local_code: tuple[LocalCode, ...] = Field(strict=False, default=())
 
+    @model_validator(mode="after")
+    def _each_stands_once(self) -> "SiteProfile":
+        for kind, names in (
+            ("fhir_server", [server.url for server in self.fhir_server]),
+            ("local_code", [f"{entry.system}|{entry.code}" for entry in self.local_code]),
+        ):
+            twice = next((name for name in names if names.count(name) > 1), None)
+            if twice:
+                raise ValueError(f"{kind} {twice} stands there twice; expected once")
+        return self
+
     def server_of(self, url: str | None) -> FhirServer | None:
         """The allowed server of this base URL, however it is spelt, or None."""
         try:
@@ -142,5 +157,10 @@ def load_site(path: Path | None) -> SiteProfile:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigurationError(f"SITE_PROFILE={path} cannot be read as TOML: {error}") from error
     except ValidationError as error:
-        lines = [f"{'.'.join(map(str, e['loc']))} = {e['input']!r}: {e['msg']}" for e in error.errors()]
+        lines = [f"{'.'.join(map(str, e['loc']))} = {_masked(e['input'])}: {e['msg']}" for e in error.errors()]
         raise ConfigurationError(f"SITE_PROFILE={path} cannot be used:\n  " + "\n  ".join(lines)) from error
+
+
+def _masked(value: object) -> str:
+    """A value for a message, without the password that a URL may hold."""
+    return re.sub(r"//[^/@\s]*@", "//***@", repr(value))

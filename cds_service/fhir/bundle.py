@@ -1,7 +1,7 @@
 """What a prefetch key or a Bundle holds: its resources, and whether they are all there are."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from cds_service.facts import Reason
@@ -13,6 +13,11 @@ _ID = re.compile(r"[A-Za-z0-9\-.]{1,64}(#[A-Za-z0-9\-.]{1,64}){0,2}")
 _REFERENCE = re.compile(r"[A-Za-z]{1,64}/[A-Za-z0-9\-.]{1,64}(#[A-Za-z0-9\-.]{1,64}){0,2}")
 #: Under this name, which no FHIR element has, a part taken out of a resource keeps the reference to where it lay.
 REFERENCE = "#reference"
+#: Likewise, the resource that contains an Observation.
+CONTAINER = "#container"
+#: How deep Bundles in Bundles are opened; what lies deeper was not had.
+_DEEPEST = 5
+_COUNT = re.compile(r"[?&]_count=(\d{1,6})(?:&|$)", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +35,8 @@ def open_group(value: object, page_size: int | None = None) -> Group:
     """Opens the value of a prefetch key.
 
     ``null`` is "known: nothing". A Bundle is incomplete where it has a next link, says it holds fewer than there are,
-    is as long as ``page_size`` (a collection is no page of a search), holds an OperationOutcome, or has an entry that
-    cannot be read. What is no FHIR resource could not be had.
+    is as long as ``page_size`` or as the page that its server says it gave (a collection is no page of a search), holds
+    an OperationOutcome, or has an entry that cannot be read. What is no FHIR resource could not be had.
     """
     if value is None:
         return Group()
@@ -42,56 +47,89 @@ def open_group(value: object, page_size: int | None = None) -> Group:
         return Group(tuple(with_contained(value)))
     found = tuple(resources_of(value))
     useful = tuple(r for r in found if r.get("resourceType") != "OperationOutcome")
-    if not useful and len(found) > 0:
-        return Group(lacking=Reason.UNAVAILABLE)
-    return Group(useful, Reason.INCOMPLETE if _is_incomplete(value, page_size) else None)
+    if found and not useful:
+        return Group() if _says_none(value, found) else Group(lacking=Reason.UNAVAILABLE)
+    return Group(useful, Reason.INCOMPLETE if is_incomplete(value, page_size) else None)
 
 
-def _is_incomplete(bundle: Json, page_size: int | None) -> bool:
+def _says_none(bundle: Json, outcomes: Iterable[Json]) -> bool:
+    """Whether a search found nothing and its OperationOutcome only remarks on that, as some servers do."""
+    severities = {text(issue, "severity") for outcome in outcomes for issue in objects(outcome, "issue")}
+    linked = any(text(link, "relation") == "next" for link in objects(bundle, "link"))
+    return bundle.get("total") == 0 and not linked and bool(severities) and severities <= {"information", "warning"}
+
+
+def is_incomplete(bundle: Json, page_size: int | None, depth: int = 0) -> bool:
+    """Whether "not in this Bundle" does not mean "none" (see ``open_group``)."""
     entries = bundle.get("entry")
-    if not isinstance(entries, list):
-        return entries is not None
+    if entries is not None and not isinstance(entries, list):
+        return True
+    entries = entries or []
     matches = [entry for entry in entries if text(entry, "search", "mode") not in ("include", "outcome")]
     total = bundle.get("total")
-    is_page = text(bundle, "type") != "collection"
     return (
         any(text(link, "relation") == "next" for link in objects(bundle, "link"))
-        or any(_is_unread(entry) for entry in entries)
+        or any(_is_unread(entry, depth) for entry in entries)
         or (isinstance(total, int) and total > len(matches))
-        or (is_page and page_size is not None and len(matches) >= page_size)
+        or (text(bundle, "type") != "collection" and _is_full(bundle, len(matches), page_size))
     )
 
 
-def _is_unread(entry: object) -> bool:
+def _is_full(bundle: Json, matches: int, page_size: int | None) -> bool:
+    """Whether a page is as long as was asked for, or as its server says that it gives."""
+    link = next((text(link, "url") for link in objects(bundle, "link") if text(link, "relation") == "self"), "")
+    given = _COUNT.search(link)
+    sizes = [size for size in (page_size, int(given[1]) if given else None) if size]
+    return bool(sizes) and matches >= min(sizes)
+
+
+def _is_unread(entry: object, depth: int) -> bool:
     """Whether an entry tells of something that was not had, or holds nothing that can be read."""
     resource = element(entry, "resource")
     kind = text(resource, "resourceType")
-    return kind in ("", "OperationOutcome") or (kind == "Bundle" and _is_incomplete(resource, None))
+    if kind != "Bundle":
+        return kind in ("", "OperationOutcome")
+    return depth >= _DEEPEST or is_incomplete(resource, None, depth + 1)
 
 
-def resources_of(bundle: Json) -> Iterator[Json]:
+def resources_of(bundle: Json, depth: int = 0) -> Iterator[Json]:
     """The resources of a Bundle's entries, those in Bundles and containers inside it included."""
     for entry in objects(bundle, "entry"):
         resource = entry.get("resource")
         if isinstance(resource, dict):
-            yield from with_contained(resource)
+            yield from with_contained(resource, depth)
 
 
-def with_contained(resource: Json) -> Iterator[Json]:
+def with_contained(resource: Json, depth: int = 0) -> Iterator[Json]:
     """A resource, then the Observations it contains; these take its subject where they have none of their own.
 
-    What else it contains goes with each of them, so that their references into it still lead somewhere.
+    What else it contains goes with each of them, so that their references into it still lead somewhere, and so does the
+    resource itself: what it contains stands no better than it does.
     """
     if resource.get("resourceType") == "Bundle":
-        yield from resources_of(resource)
+        if depth < _DEEPEST:
+            yield from resources_of(resource, depth + 1)
         return
     yield resource
     contained = list(objects(resource, "contained"))
     for inner in contained:
         if inner.get("resourceType") == "Observation":
-            subject = inner.get("subject") or resource.get("subject")
-            others = [other for other in contained if other.get("resourceType") == "Specimen"]
-            yield {**inner, "subject": subject, "contained": others, **_inside(resource, text(inner, "id"))}
+            yield {**inner, **_taken_over(inner, resource, contained), **_inside(resource, text(inner, "id"))}
+
+
+def _taken_over(inner: Json, container: Json, contained: Iterable[Json]) -> Json:
+    """What a contained Observation has of its container: subject, specimen, and a status that is no better."""
+    status, specimens = text(container, "status"), list(objects(container, "specimen"))
+    worse = status in ("entered-in-error", "cancelled") or (
+        status == "preliminary" and text(inner, "status") == "final"
+    )
+    return {
+        "subject": inner.get("subject") or container.get("subject"),
+        "specimen": inner.get("specimen") or (specimens[0] if len(specimens) == 1 else None),
+        "status": status if worse else inner.get("status"),
+        "contained": [other for other in contained if other.get("resourceType") == "Specimen"],
+        CONTAINER: container,
+    }
 
 
 def _inside(container: Json, identity: str) -> Json:
@@ -115,12 +153,14 @@ def references_by_url(bundle: object) -> Iterator[tuple[str, str]]:
             yield text(entry, "fullUrl"), reference
 
 
-def entry_count(value: object) -> int:
+def entry_count(value: object, depth: int = 0) -> int:
     """How many entries a Bundle has, with those of the Bundles inside it and the resources that they contain."""
+    if depth > _DEEPEST:
+        return 0
     entries = list(objects(value, "entry"))
     inner = [entry.get("resource") for entry in entries]
     contained = sum(len(list(objects(resource, "contained"))) for resource in inner)
-    deeper = sum(entry_count(resource) for resource in inner if text(resource, "resourceType") == "Bundle")
+    deeper = sum(entry_count(resource, depth + 1) for resource in inner if text(resource, "resourceType") == "Bundle")
     return len(entries) + contained + deeper
 
 
@@ -128,6 +168,12 @@ def patient_id_of(reference: str) -> str:
     """The Patient id of a relative, absolute or versioned reference, or ""."""
     parts = reference.split("/_history/", 1)[0].split("/")
     return parts[-1] if len(parts) >= 2 and parts[-2] == "Patient" else ""
+
+
+def base_of(reference: str) -> str:
+    """The server's base in an absolute reference, in small letters; "" in a relative one."""
+    whole = reference.split("/_history/", 1)[0].rsplit("/", 2)[0]
+    return whole.lower() if "://" in whole else ""
 
 
 def newer_version(first: Json, second: Json) -> Json | None:

@@ -62,8 +62,13 @@ def observed_at(observation: Json) -> Moment | None:
         or read_period(observation.get("effectivePeriod"))
         or read_moment(text(observation, "effectiveInstant"))
         or _read_timing(observation.get("effectiveTiming"))
-        or read_moment(text(observation, "issued"), issued=True)
+        or (None if _says_when(observation) else read_moment(text(observation, "issued"), issued=True))
     )
+
+
+def _says_when(observation: Json) -> bool:
+    """Whether a time of sampling is given at all: one that cannot be read is not replaced by the time of the report."""
+    return any(name.startswith("effective") and value is not None for name, value in observation.items())
 
 
 def _read_timing(timing: object) -> Moment | None:

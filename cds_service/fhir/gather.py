@@ -71,11 +71,19 @@ def gather(
         pair for value in (call.context.results, *prefetch.values()) for pair in bundle.references_by_url(value)
     )
     patient = next((r for r in groups[PATIENT].resources if r.get("resourceType") == "Patient"), None)
-    chart = Sorting(call.context.patientId, urls).chart(
+    chart = Sorting(call.context.patientId, urls, _bases(call)).chart(
         results, groups, patient, lacking={key: groups[key].lacking for key in asked if key not in (PATIENT, B2M)}
     )
     _require(chart, groups, server_refused=bool(fetch and call.fhirServer and not fetching))
     return chart
+
+
+def _bases(call: HookRequest) -> frozenset[str]:
+    """The base URLs of this patient: the call's FHIR server, and wherever a Bundle of the call holds the Patient."""
+    given = [call.context.results, *(call.prefetch or {}).values()]
+    urls = (url for value in given for url, reference in bundle.references_by_url(value) if "Patient/" in reference)
+    bases = {bundle.base_of(url) for url in urls} | {(call.fhirServer or "").rstrip("/").lower()}
+    return frozenset(bases - {""}) if call.fhirServer else frozenset()
 
 
 def _open_key(prefetch: Mapping[str, Any], key: str, asked: Mapping[str, Search | None], codes: LocalCodes) -> Group:

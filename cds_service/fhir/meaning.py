@@ -11,6 +11,7 @@ _OF_THE_WHOLE = (
     "resourceType", "status", "subject", "focus", "specimen", "contained", "issued", "modifierExtension", "meta",
     "effectiveDateTime", "effectivePeriod", "effectiveInstant", "effectiveTiming", "performer", "method", "device",
 )  # fmt: skip
+_PARTS = ("hasMember", "component", "related")
 
 
 def meanings(resource: Json) -> list[tuple[Analyte, LoincCode]]:
@@ -31,18 +32,21 @@ def is_b2m(resource: Json) -> bool:
 
 def is_uncoded_b2m(resource: Json) -> bool:
     """Whether an Observation is called beta-2 microglobulin and carries no code that says so, or says otherwise."""
-    if resource.get("resourceType") != "Observation" or not any(names.is_b2m(said) for said in _names(resource)):
+    if resource.get("resourceType") != "Observation" or not any(names.is_b2m(said) for said in names_of(resource)):
         return False
+    if any(resource.get(part) for part in _PARTS) and not any(name.startswith("value") for name in resource):
+        return False  # the heading of a panel
     given = codings(resource, "code")
     return not meanings(resource) and not any(s == LOINC and code in not_interpreted() for s, code in given)
 
 
 def contradicts_its_name(resource: Json, analyte: Analyte) -> bool:
     """Whether what is coded as another analyte is called beta-2 microglobulin."""
-    return not analyte.is_b2m and any(names.is_b2m(said, unless=analyte.short) for said in _names(resource))
+    return not analyte.is_b2m and any(names.is_b2m(said, unless=analyte.short) for said in names_of(resource))
 
 
-def _names(resource: Json) -> Iterator[str]:
+def names_of(resource: Json) -> Iterator[str]:
+    """What an Observation is called: its text, and what its codings display."""
     yield text(resource, "code", "text")
     yield from (text(coding, "display") for coding in objects(resource.get("code"), "coding"))
 

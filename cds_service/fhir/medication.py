@@ -113,8 +113,8 @@ def read_medications(
     """The drugs that rules have a name for, what could not be read of those, and how many entries name no such drug.
 
     ``medications_by_reference``: Medication resources by every reference or URL that may stand for them. What did not
-    happen (cancelled, not taken, entered in error, asked not to be given) is no medication and is not counted; an entry
-    whose Medication is not to be had counts as not recognised.
+    happen (cancelled, not taken, entered in error, asked not to be given) is no medication and is not counted. One
+    whose Medication is not to be had may be any drug, and is missing.
     """
     read: list[Medication] = []
     missing: list[MissingData] = []
@@ -124,6 +124,9 @@ def read_medications(
         if text(resource, "resourceType") not in _COURSES or course is _Course.NEVER:
             continue
         product = _product(resource, medications_by_reference)
+        if _is_lost(resource, product):
+            missing.append(MissingData("medications", Reason.UNAVAILABLE, reference=reference_of(resource)))
+            continue
         meant = _meanings(resource, product)
         unrecognised += not meant
         state = _state(resource, product, course, as_of) if meant else None
@@ -175,9 +178,15 @@ def _product(resource: Json, medications_by_reference: Mapping[str, Json]) -> Js
     if reference.startswith("#"):
         within = (inner for inner in objects(resource, "contained") if text(inner, "id").lstrip("#") == reference[1:])
         return next(within, {})
-    return medications_by_reference.get(reference) or medications_by_reference.get(
-        reference.split("/_history/", 1)[0], {}
-    )
+    unversioned = reference.split("/_history/", 1)[0]
+    names = (reference, unversioned, "/".join(unversioned.split("/")[-2:]))
+    return next((medications_by_reference[name] for name in names if name in medications_by_reference), {})
+
+
+def _is_lost(resource: Json, product: Json) -> bool:
+    """Whether a drug is named by a reference alone, to a Medication that is not to be had: it may be any drug."""
+    named = element(resource, "medicationReference", "reference") or element(resource, "medication", "reference")
+    return bool(named) and not product and not any(codings(concept) for concept in _concepts(resource, product))
 
 
 def _concepts(resource: Json, product: Json) -> Iterator[object]:

@@ -7,7 +7,7 @@ from datetime import datetime
 from cds_service.facts import MissingData, Moment, Patient, Reason, Result
 from cds_service.fhir import bundle, project, units
 from cds_service.fhir.dates import CLOCK_TOLERANCE
-from cds_service.fhir.meaning import contradicts_its_name
+from cds_service.fhir.meaning import contradicts_its_name, names_of
 from cds_service.fhir.reference_range import reference_range
 from cds_service.fhir.shape import Json, codings, objects, text
 from cds_service.fhir.status import is_provisional, why_not_a_result
@@ -92,9 +92,15 @@ def _other_specimen(resource: Json, analyte: Analyte, beside: Surroundings) -> s
     kinds = {specimen_terms.kind_of_code(system, code): code for system, code in codings(specimen, "type")}
     words = [text(specimen, "type", "text"), text(resource, "specimen", "display")]
     kinds |= {specimen_terms.kind_of_word(word): word for word in words if word}
-    return next(
-        (said for kind, said in kinds.items() if kind and specimen_terms.contradicts(kind, analyte.specimen)), ""
-    )
+    stated = (said for kind, said in kinds.items() if kind and specimen_terms.contradicts(kind, analyte.specimen))
+    called = (name for name in names_of(resource) if _names_another(name, analyte))
+    return next(stated, "") or next(called, "")
+
+
+def _names_another(name: str, analyte: Analyte) -> bool:
+    """Whether the name of a result names specimens, and not one that its code can be measured in."""
+    kinds = specimen_terms.kinds_named(name)
+    return bool(kinds) and all(specimen_terms.contradicts(kind, analyte.specimen) for kind in kinds)
 
 
 def _unversioned(reference: str) -> str:

@@ -10,6 +10,11 @@ from cds_service.fhir.values import read_stated
 from cds_service.knowledge.terms import Analyte
 
 _MOST_RANGES = 40
+_MEANINGS = "http://terminology.hl7.org/CodeSystem/referencerange-meaning"
+_OTHER_KINDS = {
+    "recommended", "treatment", "therapeutic", "pre", "post", "endocrine", "pre-puberty", "follicular", "midcycle",
+    "luteal", "postmenopausal",
+}  # fmt: skip
 #: "0.8 - 2.4 mg/L", "0,8 bis 2,4 mg/l", "<= 2.4 mg/L", "< 2.4 mg/L": numbers and a unit, nothing else.
 _RANGE = re.compile(
     r"(?:(?P<low>\d+(?:[.,]\d+)?) ?(?:-|–|—|to|bis|à|a|tot)|(?P<open><)|<=|≤|up to|bis) ?"
@@ -29,7 +34,7 @@ def reference_range(
     Where several hold, where one is for a group that is not known, or where its unit is missing or of another kind, the
     range is shown and not used: no choice is made and no unit is assumed.
     """
-    normal = [r for r in objects(resource, "referenceRange") if _is_normal(r)][:_MOST_RANGES]
+    normal = [r for r in objects(resource, "referenceRange") if not _is_of_another_kind(r)][:_MOST_RANGES]
     holding = [r for r in normal if _holds_at(r, age)] or normal
     if not holding:
         return None
@@ -37,7 +42,7 @@ def reference_range(
     given = _from_text(holding[0])
     low, high = (_limit(given, end, result, analyte) for end in ("low", "high"))
     disordered = (high is not None and high <= 0) or (low is not None and high is not None and low > high)
-    if len(holding) > 1 or disordered or given.get("appliesTo") or not _holds_at(given, age):
+    if len(holding) > 1 or disordered or given.get("appliesTo") or _kind_is_unknown(given) or not _holds_at(given, age):
         low = high = None
     return ReferenceRange(low, high, printed, high_open=bool(given.get(_OPEN))) if printed else None
 
@@ -54,9 +59,19 @@ def _from_text(given: Json) -> Json:
     return {**given, **found, _OPEN: bool(match["open"])}
 
 
-def _is_normal(given: Json) -> bool:
-    kind = next((text(coding, "code") for coding in objects(given, "type", "coding")), "normal")
-    return kind == "normal"
+def _kinds(given: Json) -> list[tuple[str, str]]:
+    return [(text(coding, "system"), text(coding, "code")) for coding in objects(given, "type", "coding")]
+
+
+def _is_of_another_kind(given: Json) -> bool:
+    """Whether HL7's own code says that a range is not the normal one."""
+    known = [code for system, code in _kinds(given) if system in ("", _MEANINGS) and code in _OTHER_KINDS]
+    return bool(known)
+
+
+def _kind_is_unknown(given: Json) -> bool:
+    """Whether a code that is not HL7's says what kind of range it is."""
+    return any((system, code) not in (("", "normal"), (_MEANINGS, "normal")) for system, code in _kinds(given))
 
 
 def _holds_at(given: Json, age: tuple[int, int] | None) -> bool:

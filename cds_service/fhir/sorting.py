@@ -13,6 +13,7 @@ _MEDICATIONS = ("MedicationRequest", "MedicationStatement", "MedicationAdministr
 _OF_A_PATIENT = ("Observation", "Condition", "Procedure", *_MEDICATIONS)
 _REFERRED_TO = ("Specimen", "Medication")
 _ALSO = "/also/"
+_PART = "/part/"
 _IN_ERROR = "entered-in-error"
 
 
@@ -74,10 +75,11 @@ class Sorting:
     Args:
         patient_id: whose chart it is.
         urls: references by the fullUrl under which a Bundle holds them.
+        bases: the base URLs, in small letters, under which an absolute reference may name the patient; none: under any.
     """
 
-    def __init__(self, patient_id: str, urls: Mapping[str, str]) -> None:
-        self.patient_id, self.urls = patient_id, urls
+    def __init__(self, patient_id: str, urls: Mapping[str, str], bases: frozenset[str] = frozenset()) -> None:
+        self.patient_id, self.urls, self.bases = patient_id, urls, bases
         self._kept: dict[str, Json] = {}
         self._referred: dict[str, Json] = {}
         self._refers: dict[str, list[str]] = {}
@@ -98,11 +100,10 @@ class Sorting:
 
         ``lacking``: of which groups "not in it" does not mean "none", and why.
         """
-        for resource in results.resources if results else ():
-            self._take(resource, from_results=True)
-        for group in groups.values():
-            for resource in group.resources:
-                self._take(resource, from_results=False)
+        given = [(resource, True) for resource in (results.resources if results else ())]
+        given += [(resource, False) for group in groups.values() for resource in group.resources]
+        for key, resource, from_results in self._in_newest_version(given):
+            self._take(key, resource, from_results=from_results)
         observations = {key: r for key, r in self._kept.items() if r["resourceType"] == "Observation"}
         return Chart(
             patient_id=self.patient_id,
@@ -122,34 +123,72 @@ class Sorting:
     def _of(self, *kinds: str) -> tuple[Json, ...]:
         return tuple(r for r in self._kept.values() if r["resourceType"] in kinds)
 
-    def _take(self, resource: Json, *, from_results: bool) -> None:
+    # ------------------------------------------------------------- which version
+
+    def _in_newest_version(self, given: list[tuple[Json, bool]]) -> Iterator[tuple[str, Json, bool]]:
+        """Each resource once, with its key and whether ``results`` hold it: whole resources, then what they contain.
+
+        What a superseded version contained goes with it. Where it cannot be told which of two is newer, that of
+        ``results`` counts; within one source both do, and may conflict.
+        """
+        whole = [(r, from_results) for r, from_results in given if bundle.CONTAINER not in r]
+        versions = self._versions(whole)
+        yield from versions
+        standing = {id(resource) for _, resource, _ in versions}
+        superseded = {id(r) for r, _ in whole} - standing
+        inner = [(r, from_results) for r, from_results in given if bundle.CONTAINER in r]
+        for resource, _ in inner:
+            if id(resource[bundle.CONTAINER]) in superseded:
+                self._discard(resource, "older-version")
+        yield from self._versions([(r, held) for r, held in inner if id(r[bundle.CONTAINER]) not in superseded])
+
+    def _versions(self, given: list[tuple[Json, bool]]) -> list[tuple[str, Json, bool]]:
+        found: dict[str, list[tuple[Json, bool]]] = {}
+        for resource, from_results in given:
+            held = found.setdefault(key_of(resource), [])
+            if not held:
+                held.append((resource, from_results))
+                continue
+            first, reviewed = held[0]
+            newer = _newer(first, resource)
+            if newer is None and (from_results or not reviewed):
+                held.append((resource, from_results))
+                continue
+            self._discard(
+                resource if newer is not resource else first, "same-resource" if first == resource else "older-version"
+            )
+            if newer is resource:
+                held[0] = (resource, from_results or reviewed)
+        return [
+            (key if place == 0 else f"{key}{_ALSO}{place}", resource, from_results)
+            for key, held in found.items()
+            for place, (resource, from_results) in enumerate(held)
+        ]
+
+    def _discard(self, resource: Json, reason: str) -> None:
+        for part in meaning.with_components(resource) if resource.get("resourceType") == "Observation" else ():
+            self._discarded.append((bundle.reference_of(part), reason))
+
+    # ------------------------------------------------------------- whose it is
+
+    def _take(self, key: str, resource: Json, *, from_results: bool) -> None:
         kind = resource.get("resourceType")
         if kind in _REFERRED_TO:
-            self._referred.setdefault(key_of(resource), resource)
+            self._referred.setdefault(key, resource)
         if named := refers_to(resource):
-            self._refers[key_of(resource)] = [self._target(reference) for reference in named]
-            self._from_results |= {key_of(resource)} if from_results else set()
+            self._refers[key] = [self._target(reference, resource) for reference in named]
+            self._from_results |= {key} if from_results else set()
         if kind == "Observation":
-            for part in meaning.with_components(resource):
-                self._keep(part, from_results=from_results)
+            for place, part in enumerate(meaning.with_components(resource)):
+                self._keep(key if place == 0 else f"{key}{_PART}{place}", part, from_results=from_results)
         elif kind in _OF_A_PATIENT:
-            self._keep(resource, from_results=from_results)
+            self._keep(key, resource, from_results=from_results)
 
-    # ------------------------------------------------------------- whose it is, and which version
-
-    def _keep(self, resource: Json, *, from_results: bool) -> None:
+    def _keep(self, key: str, resource: Json, *, from_results: bool) -> None:
         if reason := self._not_the_patients(resource):
             self._ignore(resource, reason)
             return
-        key = key_of(resource)
-        other = self._kept.get(key)
-        newer = resource if other is None else _newer(other, resource)
-        if newer is None and (from_results or key not in self._from_results):
-            key = f"{key}{_ALSO}{id(resource)}"  # which one is newer cannot be told: both are read, and may conflict
-            newer = resource
-        if other is not None and key in self._kept:
-            self._discard(other, "same-resource" if other == resource else "older-version")
-        self._kept[key] = newer or other or resource
+        self._kept[key] = resource
         if from_results:
             self._from_results.add(key)
 
@@ -162,16 +201,17 @@ class Sorting:
         return "" if all(self._is_the_patient(r) for r in (reference, *about)) else "another-patient"
 
     def _is_the_patient(self, reference: str) -> bool:
-        named = (bundle.patient_id_of(reference), bundle.patient_id_of(self.urls.get(reference, "")))
-        return self.patient_id in named
-
-    def _discard(self, resource: Json, reason: str) -> None:
-        if resource.get("resourceType") == "Observation":
-            self._discarded.append((bundle.reference_of(resource), reason))
+        """Whether a reference, in any form, names the patient; the same id on another server is somebody else."""
+        if bundle.patient_id_of(self.urls.get(reference, "")) == self.patient_id:
+            return True
+        base = bundle.base_of(reference)
+        at_home = not base or not self.bases or base in self.bases
+        return at_home and bundle.patient_id_of(reference) == self.patient_id
 
     def _ignore(self, resource: Json, reason: str) -> None:
         self._ignored[reason] += 1
-        self._discard(resource, reason)
+        if resource.get("resourceType") == "Observation":
+            self._discarded.append((bundle.reference_of(resource), reason))
         self._foreign_b2m = self._foreign_b2m or meaning.is_b2m(resource)
         item = _item(resource) if reason == Reason.NO_SUBJECT else ""
         if item:
@@ -179,8 +219,10 @@ class Sorting:
 
     # ------------------------------------------------------------- what refers to what
 
-    def _target(self, reference: str) -> str:
-        """The key of what a reference names, whatever its form."""
+    def _target(self, reference: str, container: Json) -> str:
+        """The key of what a reference names, whatever its form; "#own" is what the resource itself contains."""
+        if reference.startswith("#"):
+            return f"Observation/{text(container, 'id')}{reference}"
         known = self.urls.get(reference, reference)
         return "/".join(known.split("/_history/", 1)[0].split("/")[-2:])
 
@@ -212,7 +254,7 @@ class Sorting:
 
 def _whole(key: str) -> str:
     """The key of what a component is part of, or of the resource that this is another version of."""
-    return key.split(_ALSO)[0].split("#component-")[0]
+    return key.split(_PART)[0].split(_ALSO)[0]
 
 
 def _newer(first: Json, second: Json) -> Json | None:

@@ -36,13 +36,15 @@ def read_unit(quantity: object) -> Unit | Reason:
     if not code and not printed:
         return Reason.NO_UNIT
     in_ucum = system in ("", UCUM)
-    by_code = printed_units().get(tidy(code)) if in_ucum else unit_of_snomed().get(code) if system == SNOMED else None
+    by_code = unit_of_snomed().get(code) if system == SNOMED else printed_units().get(tidy(code))
     by_text = printed_units().get(tidy(printed))
     if code and in_ucum and by_code is None:
         return Reason.UNKNOWN_UNIT
     if by_code and by_text and (by_code.dimension, by_code.factor) != (by_text.dimension, by_text.factor):
         return Reason.UNIT_CONFLICT
-    return by_code or by_text or Reason.UNKNOWN_UNIT
+    if in_ucum or system == SNOMED:
+        return by_code or by_text or Reason.UNKNOWN_UNIT
+    return by_text or Reason.UNKNOWN_UNIT
 
 
 def read_number(value: object) -> Decimal | None:

@@ -13,8 +13,8 @@ _STATED = re.compile(
     r"(?P<comparator><=|>=|=<|=>|<|>|≤|≥)?\s*(?P<number>[+-]?\d+(?:[.,]\d+)?)(?:\s*(?P<unit>(?![eE][+-]?\d)(?!.*\s\d)[A-Za-z%/\[{(].*))?",
     re.ASCII,
 )
-#: "1,234" may be a thousand or a little more than one; "0,123" cannot.
-_THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2},\d{3}", re.ASCII)
+#: "1,234" and "1.234" may be a thousand or a little more than one, by the country; "0,123" cannot.
+_THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}[.,]\d{3}", re.ASCII)
 _LONGEST = 80
 _ONE = Decimal(1)
 
@@ -63,7 +63,7 @@ def read_value(resource: Json) -> Stated | Unread:
 def read_stated(printed: str) -> Stated | None:
     """A text that is nothing but a number with an optional comparator and unit; None for any other.
 
-    A decimal comma is read as one, unless it could also part thousands.
+    A decimal comma is read as one. What could also be a number of thousands is refused.
     """
     plain = units.tidy(printed)
     match = _STATED.fullmatch(plain) if len(plain) <= _LONGEST else None
@@ -110,9 +110,17 @@ def _ratio(ratio: object) -> Stated | Unread:
     printed = _said("valueRatio", ratio)
     if isinstance(top, Unread) or isinstance(bottom, Unread) or bottom.number != _ONE or bottom.comparator:
         return Unread(Reason.UNREADABLE_VALUE, printed)
+    if any(_names_two_units(part.unit) for part in (top, bottom)):
+        return Unread(Reason.UNIT_CONFLICT, printed)
     above, below = (text(part.unit, "unit") or text(part.unit, "code") for part in (top, bottom))
     unit = {"unit": f"{above}/{below}"} if above and below else {}
     return Stated(top.number, top.comparator, unit, printed)
+
+
+def _names_two_units(quantity: Json) -> bool:
+    """Whether a part of a ratio has a unit and a code that are not the same text."""
+    unit, code = (units.tidy(text(quantity, name)) for name in ("unit", "code"))
+    return bool(unit and code) and unit != code
 
 
 def _said(name: str, value: object) -> str:

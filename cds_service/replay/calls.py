@@ -108,7 +108,8 @@ def _owner(resource: Json, by_url: dict[str, str]) -> str | None:
 
 
 def _of(resource: Json, patient_id: str) -> Json:
-    """The resource as a server would hold it: with an id, and a relative reference to its patient."""
+    """The resource as a server would hold it: with an id, a relative reference to its patient, and nothing of ours."""
+    resource = {name: value for name, value in resource.items() if not name.startswith("#")}
     if resource.get("resourceType") == "Patient":
         return {**resource, "id": patient_id}
     return {**resource, "subject": {"reference": f"Patient/{patient_id}"}}

@@ -26,6 +26,7 @@ def scripted_server(answer: Callable[[BaseHTTPRequestHandler, Scripted], None]) 
 
         def do_GET(self) -> None:
             told.asked.append(self.path)
+            self.rfile.read(int(self.headers.get("Content-Length") or 0))
             with contextlib.suppress(OSError):
                 answer(self, told)
 
@@ -34,7 +35,11 @@ def scripted_server(answer: Callable[[BaseHTTPRequestHandler, Scripted], None]) 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - as in http.server
             """Nothing is printed."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    class Server(ThreadingHTTPServer):
+        def handle_error(self, request: object, client_address: object) -> None:
+            """A client that hangs up is part of what is tested."""
+
+    server = Server(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()

@@ -3,6 +3,7 @@
 import json
 import logging
 import re
+import socket
 import time
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler
@@ -17,6 +18,7 @@ import responses
 from cds_service.config import FhirServer, Settings, SiteProfile
 from cds_service.facts import Reason
 from cds_service.fhir.client import FhirClient
+from cds_service.fhir.connections import Sockets
 from cds_service.fhir.searches import LIST_PAGE_SIZE, searches
 from cds_service.fhir.shape import Json
 from cds_service.models import HookRequest
@@ -345,7 +347,7 @@ def test_nothing_is_asked_after_the_deadline() -> None:
 def test_an_answer_over_the_limit_is_not_read() -> None:
     answering(body=b" " * 20_000 + json.dumps(bundle()).encode())()
     body = asking(results=bundle(observation()), patient=patient())
-    settings = Settings(max_body_bytes=10_000, fetch_deadline_seconds=5)
+    settings = Settings(fetch_max_bytes=10_000, fetch_deadline_seconds=5)
     assert "kidney results (could not be had)" in the_card(post(REVIEW, body, site=site(), settings=settings))["detail"]
 
 
@@ -459,3 +461,125 @@ def test_a_server_that_is_not_allowed_is_never_called(other: str) -> None:
     assert answer.status_code == 412
     assert "not on this service's list" in answer.get_json()["issue"][0]["diagnostics"]
     assert len(responses.calls) == 0
+
+
+# ------------------------------------------------------------------ what is complete, and what was had in time
+
+
+def asked_of(server: Any, *keys: str, **settings: Any) -> dict[str, Any]:
+    """The groups that a server gives for ``keys``."""
+    client = FhirClient(site(server.base), Settings(**settings))
+    fetching = client.open(HookRequest.model_validate(asking(fhir_server=server.base)))
+    assert fetching
+    found = fetching.groups({key: searches()[key] for key in keys})
+    client.threads.shutdown(wait=True)
+    return found
+
+
+def sending(*pages: Any) -> Callable[[BaseHTTPRequestHandler, Scripted], None]:
+    """Page after page, the last one from then on; None hangs."""
+
+    def answer(handler: BaseHTTPRequestHandler, told: Scripted) -> None:
+        page = pages[min(len(told.asked), len(pages)) - 1]
+        if page is None:
+            told.stop.wait(30)
+            return
+        body = json.dumps(page, default=float).replace("BASE", told.base).encode()
+        handler.send_response(200)
+        handler.send_header("Content-Length", str(len(body)))
+        handler.end_headers()
+        handler.wfile.write(body)
+
+    return answer
+
+
+NEXT = [{"relation": "next", "url": "BASE?page=2"}]
+
+
+@pytest.mark.parametrize(
+    ("pages", "lacking"),
+    [
+        ([bundle(MYELOMA)], None),
+        ([bundle(MYELOMA, total=1)], None),
+        ([bundle(MYELOMA, total=2)], Reason.INCOMPLETE),
+        ([{"resourceType": "Bundle", "type": "searchset", "total": 7}], Reason.INCOMPLETE),
+        ([bundle(*[MYELOMA | {"id": f"c{n}"} for n in range(50)])], Reason.INCOMPLETE),
+        ([bundle(*[MYELOMA | {"id": f"c{n}"} for n in range(50)], total=50)], None),
+        ([bundle(*[MYELOMA | {"id": f"c{n}"} for n in range(7)], link=[{"relation": "self", "url": "x?_count=7"}])],
+         Reason.INCOMPLETE),
+        ([bundle(MYELOMA, link=NEXT), bundle(MYELOMA | {"id": "c2"})], None),
+        ([bundle(MYELOMA, link=NEXT), bundle(MYELOMA | {"id": "c2"}, entry=[None, "x"])], Reason.INCOMPLETE),
+        ([bundle(MYELOMA, link=NEXT), {"resourceType": "Bundle", "entry": "x"}], Reason.INCOMPLETE),
+        ([bundle(MYELOMA, link=NEXT), {"resourceType": "OperationOutcome"}], Reason.INCOMPLETE),
+        ([bundle(MYELOMA, link=NEXT), {"resourceType": "Bundle"}], None),
+        ([bundle(CREATININE)], Reason.UNAVAILABLE),
+        ([bundle(MYELOMA, link=NEXT), None], Reason.INCOMPLETE),
+    ],
+)  # fmt: skip
+def test_whether_a_search_was_answered_in_full(pages: list[Any], lacking: Reason | None) -> None:
+    with scripted_server(sending(*pages)) as told:
+        group = asked_of(told, "conditions", fetch_deadline_seconds=0.6 if None in pages else 5)["conditions"]
+    assert group.lacking is lacking
+    assert bool(group.resources) is (lacking is not Reason.UNAVAILABLE and "entry" in pages[0])
+
+
+def test_more_than_a_call_may_hold_is_not_had() -> None:
+    many = bundle(*[MYELOMA | {"id": f"c{n}"} for n in range(11)])
+    with scripted_server(sending(many)) as told:
+        assert asked_of(told, "conditions", max_entries=10)["conditions"].lacking is Reason.UNAVAILABLE
+
+
+def test_bundles_without_end_are_not_had() -> None:
+    deep: Any = bundle(MYELOMA)
+    for _ in range(280):
+        deep = bundle(deep)
+    with scripted_server(sending(deep)) as told:
+        group = asked_of(told, "conditions")["conditions"]
+    assert not group.resources
+    assert group.lacking
+
+
+def test_a_server_that_drips_does_not_keep_the_others_waiting() -> None:
+    with scripted_server(slow_headers) as slow, scripted_server(sending(bundle(CREATININE, total=1))) as healthy:
+        both = SiteProfile(fhir_server=(FhirServer(url=slow.base), FhirServer(url=healthy.base)))
+        client = FhirClient(both, Settings(fetch_deadline_seconds=0.3))
+        for _ in range(12):
+            fetching = client.open(HookRequest.model_validate(asking(fhir_server=slow.base)))
+            assert fetching
+            assert fetching.groups(dict(searches()))["kidney"].lacking is Reason.LATE
+        fetching = client.open(HookRequest.model_validate(asking(fhir_server=healthy.base)))
+        assert fetching
+        assert fetching.groups({"kidney": searches()["kidney"]})["kidney"].resources
+        client.threads.shutdown(wait=True)
+
+
+def test_a_batch_that_hangs_when_asked_again_leaves_it_unknown() -> None:
+    empty = {"response": {"status": "200 OK"}, "resource": bundle()}
+    first = {"resourceType": "Bundle", "type": "batch-response", "entry": [empty] * 2}
+    with scripted_server(sending(first, None)) as told:
+        client = FhirClient(site(told.base, batch=True), SHORT)
+        fetching = client.open(HookRequest.model_validate(asking(fhir_server=told.base)))
+        assert fetching
+        found = fetching.groups({key: searches()[key] for key in ("conditions", "kidney")})
+        client.threads.shutdown(wait=True)
+    assert {group.lacking for group in found.values()} == {Reason.LATE}
+
+
+def test_a_token_in_clear_text_goes_through_no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    with scripted_server(sending(bundle())) as proxy, scripted_server(sending(bundle(CREATININE, total=1))) as told:
+        monkeypatch.setenv("http_proxy", proxy.base)
+        assert asked_of(told, "kidney")["kidney"].resources
+        assert proxy.asked == []
+
+
+def test_a_wait_that_begins_when_the_call_is_over_ends_at_once() -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        sockets = Sockets()
+        sockets.watch()
+        sockets.shut()
+        Sockets.waits_on(ours)
+        assert ours.recv(1) == b""
+        sockets.leave()
+        Sockets.waits_on(theirs)
+        Sockets.waits_on(None)

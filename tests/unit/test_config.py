@@ -89,6 +89,9 @@ def test_a_profile_is_read(tmp_path: Path) -> None:
         ('[[local_code]]\nsystem = "a b"\ncode = "x"\nmeans = "1952-1"', "local_code.0.system = 'a b'"),
         ('[[local_code]]\nsystem = "urn:a"\ncode = "x,y"\nmeans = "1952-1"', "local_code.0.code = 'x,y'"),
         ('surprise = "x"', "surprise = 'x'"),
+        ('[[fhir_server]]\nurl = "https://a/b"\n' + '[[fhir_server]]\nurl = "https://A/b/"\nbatch = true', "twice"),
+        ('[[local_code]]\nsystem = "a"\ncode = "x"\nmeans = "1952-1"\n' * 2, "local_code a|x stands there twice"),
+        ('[[fhir_server]]\nurl = "https://bob:secret@ehr/fhir"', "https://***@ehr"),
         ("not toml", "cannot be read as TOML"),
     ],
 )
@@ -96,6 +99,7 @@ def test_a_profile_that_cannot_be_used_is_named(tmp_path: Path, toml: str, said:
     with pytest.raises(ConfigurationError, match=r"SITE_PROFILE=.*site\.toml") as raised:
         site_of(tmp_path, toml)
     assert said in str(raised.value)
+    assert "secret" not in str(raised.value)
 
 
 def test_a_profile_that_is_not_there_is_named(tmp_path: Path) -> None:

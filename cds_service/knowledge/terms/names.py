@@ -12,8 +12,10 @@ UNCODED = "b2m-uncoded"
 _PACKAGE = "cds_service.knowledge.terms"
 _LONGEST = 300
 #: Every name holds one of these; looked for first, since most texts hold none.
-_WORTH_A_LOOK = re.compile("mi[ck]ro|[bβß].{0,6}m", re.IGNORECASE)
-_BETA = str.maketrans({"ß": " beta ", "β": " beta ", "ϐ": " beta ", "ẞ": " beta ", "Β": " beta "})
+_WORTH_A_LOOK = re.compile("mi[ck]ro|[bβß].{0,6}[mµμ]", re.IGNORECASE)
+_BETA = str.maketrans(
+    {"ß": " beta ", "β": " beta ", "ϐ": " beta ", "ẞ": " beta ", "Β": " beta ", "µ": " micro ", "μ": " micro "}
+)
 _SHORTEST_STEM = 5
 
 
@@ -33,8 +35,8 @@ def is_b2m(said: str, unless: str = "") -> bool:
     if any(word in _names()["unless"] for word in words) or _shares_a_stem(words, unless):
         return False
     together = "".join(words)
-    alone = {together, *words}
-    return any(name in together for name in _names()["names"]) or any(name in alone for name in _names()["short"])
+    runs = {"".join(words[first:last]) for first in range(len(words)) for last in range(first + 1, first + 4)}
+    return any(name in together for name in _names()["names"]) or any(name in runs for name in _names()["short"])
 
 
 def _words(said: str) -> list[str]:

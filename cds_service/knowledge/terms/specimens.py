@@ -3,6 +3,7 @@
 ``specimens.toml`` beside this module is the runtime truth; what it does not know says nothing.
 """
 
+import re
 from functools import cache
 from typing import Any
 
@@ -12,6 +13,8 @@ from cds_service.knowledge.terms import SNOMED, load_toml
 V2_0487 = ("http://terminology.hl7.org/CodeSystem/v2-0487", "http://hl7.org/fhir/v2/0487")
 
 _PACKAGE = "cds_service.knowledge.terms"
+#: Shorter words than these may be abbreviations of something else where they do not stand alone.
+_SHORTEST = 4
 
 
 @cache
@@ -51,6 +54,13 @@ def kind_of_code(system: str, code: str) -> str | None:
 def kind_of_word(text: str) -> str | None:
     """The kind of specimen that the whole of ``text`` names, or None."""
     return kinds_by_word().get(" ".join(text.casefold().split()))
+
+
+def kinds_named(text: str) -> set[str]:
+    """The kinds of specimen that stand somewhere in ``text`` as words: "Beta-2-Microglobulin, Urine" names urine."""
+    words = re.findall(r"[^\W\d_]+", text.casefold())
+    said = f" {' '.join(words)} "
+    return {kind for word, kind in kinds_by_word().items() if len(word) >= _SHORTEST and f" {word} " in said}
 
 
 def contradicts(kind: str, analyte_specimen: str) -> bool:

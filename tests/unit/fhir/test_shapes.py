@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from cds_service.config import LocalCode, SiteProfile
-from cds_service.errors import ConfigurationError
+from cds_service.errors import ConfigurationError, DataUnavailable
 from cds_service.facts import Facts, MissingData, Reason, Result
 from cds_service.fhir.gather import gather
 from cds_service.fhir.local_codes import LocalCodes
@@ -530,3 +530,189 @@ def test_who_measured_it_and_how_is_kept() -> None:
 def test_searches_for_lists_alone_are_not_joined() -> None:
     asked = {key: search for key, search in searches().items() if key in ("conditions", "kidney")}
     assert [keys for keys, _ in joined(asked)] == [("kidney",), ("conditions",)]
+
+
+# ------------------------------------------------------------------ versions of what has parts
+
+
+def stamped(day: int, resource: dict[str, Any]) -> dict[str, Any]:
+    return resource | {"meta": {"lastUpdated": f"2026-03-{day:02}T08:00:00Z"}}
+
+
+WITH_B2M = stamped(1, panel(component=[component("1751-7", quantity(40, "g/L")), component("1952-1", quantity("9.9"))]))
+
+
+@pytest.mark.parametrize(
+    "newer",
+    [
+        panel(status="entered-in-error"),
+        panel(status="corrected", component=[component("1751-7", quantity(40, "g/L"))]),
+    ],
+)
+def test_a_component_of_an_older_version_is_not_brought_back(newer: dict[str, Any]) -> None:
+    found = chart(bundle(WITH_B2M), b2m=bundle(stamped(2, newer)))
+    assert not found.has_b2m
+    assert [reason for _, reason in found.discarded].count("older-version") == 3
+    assert facts(b2m=bundle(WITH_B2M, stamped(2, newer))).under_review == {}
+
+
+def test_what_an_older_version_of_a_report_contained_is_not_brought_back() -> None:
+    held = report("#o1", contained=[observation(id="o1", value=quantity("9.9"))])
+    corrected = stamped(2, report("#o1", contained=[observation(id="o1", value=quantity("4.1"))]))
+    withdrawn = stamped(2, report(status="entered-in-error"))
+    assert value_of(reviewed(bundle(stamped(1, held)), b2m=bundle(corrected))) == Decimal("4.1")
+    assert facts(b2m=bundle(stamped(1, held), withdrawn)).under_review == {}
+
+
+@pytest.mark.parametrize(
+    ("status", "reason"), [("entered-in-error", Reason.ENTERED_IN_ERROR), ("cancelled", Reason.STATUS)]
+)
+def test_what_a_report_contains_stands_no_better_than_it(status: str, reason: Reason) -> None:
+    found = reviewed(bundle(report("#o1", status=status, contained=[observation(id="o1")])))
+    assert isinstance(found, MissingData)
+    assert found.reason is reason
+
+
+def test_what_a_preliminary_report_contains_is_provisional() -> None:
+    found = reviewed(bundle(report("#o1", status="preliminary", contained=[observation(id="o1")])))
+    assert isinstance(found, Result)
+    assert found.provisional
+
+
+def test_a_contained_result_has_the_specimen_of_its_report() -> None:
+    held = report("#o1", contained=[observation(id="o1")], specimen=[{"display": "Urine"}])
+    found = reviewed(bundle(held))
+    assert isinstance(found, MissingData)
+    assert found.reason is Reason.SPECIMEN_CONFLICT
+
+
+# ------------------------------------------------------------------ bundles that say less than they seem
+
+
+@pytest.mark.parametrize("said", [{"total": 3}, {"link": [{"relation": "next", "url": "x"}]}])
+def test_a_bundle_without_entries_that_says_there_are_some_is_incomplete(said: dict[str, Any]) -> None:
+    empty = {"resourceType": "Bundle", "type": "searchset"} | said
+    assert "kidney" in facts(bundle(observation()), kidney=empty).unknown
+
+
+@pytest.mark.parametrize(("severity", "known"), [("warning", True), ("information", True), ("error", False)])
+def test_a_remark_on_a_search_that_found_nothing(severity: str, *, known: bool) -> None:
+    outcome = {"resourceType": "OperationOutcome", "issue": [{"severity": severity, "code": "processing"}]}
+    answer = bundle(outcome, total=0)
+    assert ("kidney" not in facts(bundle(observation()), kidney=answer).unknown) is known
+
+
+def test_bundles_in_bundles_are_opened_to_a_depth() -> None:
+    deep: Any = bundle(observation("2160-0", quantity(1, "mg/dL"), id="cr"))
+    for depth in range(12):
+        found = facts(bundle(observation()), kidney=deep)
+        assert any(r.analyte == "creatinine" for r in found.results) is (depth <= 5)
+        assert ("kidney" in found.unknown) is (depth > 5)
+        deep = bundle(deep)
+
+
+# ------------------------------------------------------------------ whose server, whose unit, which specimen
+
+
+@pytest.mark.parametrize(
+    ("reference", "own"),
+    [
+        ("Patient/p", True),
+        ("https://ehr.example/fhir/Patient/p", True),
+        ("https://EHR.example/fhir/Patient/p/_history/2", True),
+        ("https://gateway.example/fhir/Patient/p", True),
+        ("https://other.example/fhir/Patient/p", False),
+        ("Patient/q", False),
+    ],
+)
+def test_a_patient_of_the_same_id_on_another_server_is_another(reference: str, *, own: bool) -> None:
+    held = {"resourceType": "Bundle", "type": "collection", "entry": [
+        {"fullUrl": "https://gateway.example/fhir/Patient/p", "resource": {"resourceType": "Patient", "id": "p"}},
+        {"resource": observation(subject={"reference": reference})},
+    ]}  # fmt: skip
+    request = HookRequest.model_validate(call(held, b2m=bundle()) | {"fhirServer": "https://ehr.example/fhir/"})
+    try:
+        found = gather(request, max_entries=100)
+    except DataUnavailable:
+        assert not own
+    else:
+        assert found.has_b2m is own
+
+
+@pytest.mark.parametrize("name", ["Beta-2-Microglobulin, Urine", "Beta-2-Mikroglobulin (Urin)", "B2M orina"])
+def test_a_name_that_says_another_specimen_contradicts_the_code(name: str) -> None:
+    wrong = observation()
+    wrong["code"]["text"] = name
+    found = reviewed(bundle(wrong))
+    assert isinstance(found, MissingData)
+    assert (found.reason, found.printed[:3]) == (Reason.SPECIMEN_CONFLICT, "4.2") or found.printed == name
+
+
+@pytest.mark.parametrize("name", ["Beta-2-Microglobulin in Serum or Plasma", "B2M (serum; urine see below)", "B2M"])
+def test_a_name_that_says_the_specimen_too_does_not(name: str) -> None:
+    right = observation()
+    right["code"]["text"] = name
+    assert isinstance(reviewed(bundle(right)), Result)
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        ({"valueQuantity": quantity(system="urn:foo", code="mg/dL")}, Reason.UNIT_CONFLICT),
+        ({"valueQuantity": {"value": 4, "unit": "mg/L", "system": "urn:foo", "code": "77"}}, None),
+        ({"valueQuantity": {"value": 4, "system": "urn:foo", "code": "mg/L"}}, Reason.UNKNOWN_UNIT),
+    ],
+)
+def test_a_unit_of_a_foreign_system(value: dict[str, Any], reason: Reason | None) -> None:
+    found = reviewed(bundle(observation(**value)))
+    assert (found.reason if isinstance(found, MissingData) else None) is reason
+
+
+def test_a_ratio_whose_parts_name_two_units() -> None:
+    parts = {"numerator": {"value": 300, "unit": "ug", "code": "mg"}, "denominator": {"value": 1, "unit": "g"}}
+    found = reviewed(bundle(observation("13485-8", valueQuantity=None, valueRatio=parts)))
+    assert isinstance(found, MissingData)
+    assert found.reason is Reason.UNIT_CONFLICT
+
+
+def test_a_date_that_cannot_be_read_is_not_replaced_by_that_of_the_report() -> None:
+    found = reviewed(bundle(observation(effectiveDateTime="02.03.2019", issued="2026-03-02T08:00:00Z")))
+    assert isinstance(found, MissingData)
+    assert found.reason is Reason.NO_DATE
+
+
+@pytest.mark.parametrize(
+    ("kind", "high", "printed"),
+    [
+        ({"system": "urn:lab", "code": "N"}, None, True),
+        ({"system": "http://terminology.hl7.org/CodeSystem/referencerange-meaning", "code": "normal"}, "2.2", True),
+        (
+            {"system": "http://terminology.hl7.org/CodeSystem/referencerange-meaning", "code": "therapeutic"},
+            None,
+            False,
+        ),
+    ],
+)
+def test_what_kind_of_range_it_is(kind: dict[str, str], high: str | None, *, printed: bool) -> None:
+    given = [{"high": quantity(Decimal("2.2")), "type": {"coding": [kind]}}]
+    found = reviewed(bundle(observation(referenceRange=given)))
+    assert isinstance(found, Result)
+    assert bool(found.reference_range) is printed
+    assert (found.reference_range.high if found.reference_range else None) == (high and Decimal(high))
+
+
+def test_the_heading_of_a_panel_is_no_result() -> None:
+    heading = {name: value for name, value in named("Myeloma panel: B2M, albumin").items() if name != "valueQuantity"}
+    member = {"hasMember": [{"reference": "Observation/b2m"}]}
+    assert facts(b2m=bundle(heading | member | {"id": "h"}, observation())).missing == ()
+
+
+def test_the_codes_of_a_site_are_encoded_in_its_templates() -> None:
+    codes = LocalCodes({("urn:lab", "B2M+S&_id=1"): "1952-1"})
+    assert searches(codes)["b2m"].template().count("&") == 3
+    assert "urn:lab|B2M%2BS%26_id%3D1" in searches(codes)["b2m"].template()
+
+
+def test_too_many_codes_of_a_site_stop_the_service() -> None:
+    with pytest.raises(ConfigurationError, match="prefetch template 'b2m' has"):
+        searches(LocalCodes({("urn:a-rather-long-system-name", f"code-{n}"): "1952-1" for n in range(60)}))

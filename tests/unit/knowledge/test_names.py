@@ -31,6 +31,16 @@ from cds_service.knowledge.terms.names import is_b2m
         "Bèta-2-microglobuline",
         "beta2-microglobuline liquor",
         "β-2-M",
+        "Beta-2-Mikroglob. i.S.",
+        "Beta-2-Mikrogl.",
+        "BETA 2 MICROGLOB",
+        "Beta2 Microglob Ser",
+        "B2-MG Serum",
+        "Beta2-MG (Serum)",
+        "β2-MG im Serum",
+        "Beta-2-µ-Globulin",
+        "β2M/creatinine",
+        "Beta 2 micro",
     ],
 )
 def test_is_called_b2m(said: str) -> None:
