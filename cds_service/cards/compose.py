@@ -7,6 +7,7 @@ from typing import Any
 from uuid import uuid4
 
 from cds_service.cards.markdown import bullets, escape, plain, table
+from cds_service.cards.trend import earlier_results, only_in_table, results_in_table, trend_table
 from cds_service.facts import Facts, Moment, Result
 from cds_service.knowledge import terms
 from cds_service.knowledge.model import SUMMARY_LIMIT, Finding, Outcome, Rule, Threshold
@@ -15,7 +16,6 @@ from cds_service.models import Card, Coding, Source
 #: Key of the card extension. A reverse-domain name, as CDS Hooks asks; docs/decisions.md says whose.
 EXTENSION = "org.b2m-cds.basis"
 MOST_CARDS = 2
-_MOST_EARLIER = 3
 _LONGEST_VALUE = 1000
 _SIDES = {"below": "below", "from": "from", "above": "above", "to": "up to"}
 _UNRUN = "One check could not be run; this review is incomplete."
@@ -123,17 +123,22 @@ class _Draft:
         unreviewed = [s.rule.id for s in self.spoken if s.rule.review.status != "clinically reviewed"]
         return "No clinician has reviewed the rules behind this card." if unreviewed else ""
 
+    def _used(self) -> list[Result]:
+        return [r for s in self.spoken for r in s.finding.inputs]
+
     def _inputs(self) -> list[Result]:
-        """The result under review, earlier ones of the series, then what the rules used, each once."""
+        """The result under review, an earlier one or the series, then what the rules used, each once."""
         b2m = self.facts.b2m
-        series = [r for r in self.facts.series(b2m.analyte) if r.when.sort_key() < b2m.when.sort_key()] if b2m else []
-        used = [r for s in self.spoken for r in s.finding.inputs]
-        return list(dict.fromkeys([*([b2m] if b2m else []), *series[:_MOST_EARLIER], *used]))
+        series = results_in_table(self.facts) or earlier_results(self.facts)
+        return list(dict.fromkeys([*([b2m] if b2m else []), *series, *self._used()]))
 
     def _table(self) -> list[str]:
-        rows = [_input_row(result, self.facts) for result in self._inputs()]
+        """What was read for the card; a series of three or more results in a table of its own."""
+        elsewhere = only_in_table(self.facts, self._used())
+        rows = [_input_row(result, self.facts) for result in self._inputs() if result not in elsewhere]
         header = ("Result", "As printed", "Converted", "Taken", "Age", "Reference range")
-        return table(header, rows) if rows else []
+        serial = trend_table(self.facts)
+        return [*(table(header, rows) if rows else []), *(["", *serial] if serial else [])]
 
     def _thresholds(self) -> list[str]:
         said = [

@@ -3,12 +3,17 @@
 Each function takes the rule that asks: its own TOML holds the limits, under the same names in each of them.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from cds_service.facts import Facts, Interval, Problem, Result
+from cds_service.facts import CodedResult, Facts, Interval, Problem, Result
 from cds_service.knowledge import states
 from cds_service.knowledge.model import Rule
+from cds_service.knowledge.terms.coded import stage_of_answer
 from cds_service.knowledge.treatment import Course, Treatment, course_before
+
+_NUMERALS = {1: "I", 2: "II", 3: "III"}
+_DAY = len("2026-03-02")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +38,15 @@ def in_chart(facts: Facts, rule: Rule, b2m: Result) -> Myeloma | None:
     course = course_before(facts, b2m.when, "anti-myeloma", "possible-anti-myeloma")
     reason = "relapse_or_remission" if again else _why_not(facts, rule, b2m, problems, course)
     return Myeloma(problems, course, reason)
+
+
+def to_stage(facts: Facts, rule: Rule) -> Result | None:
+    """The B2M that a stage of newly diagnosed myeloma may rest on; None without one, or where its unit is in doubt."""
+    b2m = facts.b2m
+    if b2m is None or (b2m.suspicion and b2m.suspicion.likely_unit):
+        return None
+    chart = in_chart(facts, rule, b2m)
+    return b2m if chart and not chart.why_not else None
 
 
 def _why_not(facts: Facts, rule: Rule, b2m: Result, myeloma: tuple[Problem, ...], course: Course) -> str:
@@ -91,3 +105,27 @@ def possible_iss_stages(b2m: Interval, albumin: Interval | None, rule: Rule) -> 
     if below_3 is not True:
         stages.add(3)
     return frozenset(stages)
+
+
+def numerals(stages: Iterable[int]) -> str:
+    """Stages in words: "II", "I or II", "I, II or III"."""
+    names = [_NUMERALS[stage] for stage in sorted(stages)]
+    return " or ".join(names) if len(names) < 3 else "I, II or III"
+
+
+def recorded_otherwise(facts: Facts, item: str, computed: frozenset[int]) -> str:
+    """The newest stage that the chart records as ``item`` (coded.toml), dated, where it is not among ``computed``.
+
+    "" where it is, or where the chart records none that can be read.
+    """
+    recorded = [c for c in facts.coded if c.item == item and not c.provisional and stage_of_answer(c.code)]
+    newest = max(recorded, key=_order, default=None)
+    if newest is None or stage_of_answer(newest.code) in {_NUMERALS[stage] for stage in computed}:
+        return ""
+    dated = f"of {newest.when.printed[:_DAY]}" if newest.when else "undated"
+    return f"{stage_of_answer(newest.code)}, {dated}"
+
+
+def _order(coded: CodedResult) -> str:
+    """By day, what is undated first."""
+    return coded.when.last.isoformat() if coded.when else ""

@@ -1,16 +1,19 @@
 """What several rules ask of a chart: plain questions, answered from the facts alone."""
 
-from dataclasses import dataclass
-from decimal import ROUND_FLOOR, ROUND_HALF_UP, Decimal
+from decimal import Decimal
 from enum import Enum
 
-from cds_service.facts import Facts, Interval, Moment, Problem, Result
-from cds_service.knowledge.equations import CREATININE_UMOL_PER_MG_DL, ckd_epi_2021_creatinine
+from cds_service.facts import Facts, Moment, Problem, Procedure
 from cds_service.knowledge.terms import limit
 
 _INACTIVE = {"inactive", "remission", "resolved"}
 _UNPROVEN = {"unconfirmed", "provisional", "differential"}
 REFUTED = {"refuted", "entered-in-error"}
+#: Lymphoid cancers, in remission or relapse told apart by their keys where the terms do.
+LYMPHOID = (
+    "cll", "cll-relapse", "sll", "waldenstrom", "lymphoma", "follicular-lymphoma", "mantle-cell-lymphoma", "dlbcl",
+    "cns-lymphoma", "hodgkin-lymphoma",
+)  # fmt: skip
 _RETURNED_OR_REMISSION = {"recurrence", "relapse", "remission"}
 
 
@@ -51,24 +54,59 @@ class Dialysis(Enum):
     UNCLEAR = "unclear"
 
 
-def dialysis(facts: Facts) -> Dialysis:
-    """Whether the patient is on dialysis; a later kidney transplant overrides the codes for it.
+_DIALYSIS_PROCEDURES = {"haemodialysis", "haemodiafiltration", "haemofiltration", "peritoneal-dialysis", "dialysis"}
 
-    Unclear: dialysis and transplant of which one has no date; dialysis without a date beside a creatinine that speaks
-    against it; end-stage kidney disease without a word on either.
+
+def dialysis(facts: Facts) -> Dialysis:
+    """Whether the patient is on dialysis at the time of the B2M; a kidney transplant after it overrides it.
+
+    A code for dialysis shows it, and so does a dialysis procedure that goes on or took place shortly before. Unclear:
+    dialysis and transplant of which one has no date; dialysis without a date beside a creatinine that speaks against
+    it; a procedure of some weeks ago, or without a date; end-stage kidney disease without a word on either.
     """
-    codes = [p for p in active(facts, "dialysis") if is_confirmed(p)]
-    transplants = [p for p in active(facts, "kidney-transplant") if is_confirmed(p)]
-    if not codes:
-        ended = active(facts, "end-stage-kidney-disease") and not transplants
-        return Dialysis.UNCLEAR if ended else Dialysis.NO
-    if not transplants:
-        undated = not any(p.onset for p in codes)
+    shown = [p.onset for p in active(facts, "dialysis") if is_confirmed(p)]
+    shown += [session.when for session in dialysis_sessions(facts, limit("dialysis_session_days_to"))]
+    grafted = _grafted(facts)
+    if not shown:
+        ended = bool(active(facts, "end-stage-kidney-disease")) and not grafted
+        return Dialysis.UNCLEAR if ended or _doubtful_sessions(facts, grafted) else Dialysis.NO
+    if not grafted:
+        undated = not any(shown)
         return Dialysis.UNCLEAR if undated and _creatinine_speaks_against_dialysis(facts) else Dialysis.YES
-    begun, grafted = [p.onset for p in codes], [p.onset for p in transplants]
-    if None in begun or None in grafted:
+    if None in shown or None in grafted:
         return Dialysis.UNCLEAR
-    return Dialysis.NO if max(t.last for t in grafted if t) > max(d.last for d in begun if d) else Dialysis.YES
+    return Dialysis.NO if max(t.last for t in grafted if t) > max(d.last for d in shown if d) else Dialysis.YES
+
+
+def dialysis_sessions(facts: Facts, within_days: Decimal) -> tuple[Procedure, ...]:
+    """The dialysis procedures that go on, or took place up to ``within_days`` before the B2M."""
+    if facts.b2m is None:
+        return ()
+    taken = facts.b2m.when
+    return tuple(
+        p
+        for p in facts.procedures
+        if p.key in _DIALYSIS_PROCEDURES
+        and not (p.when and p.when.first > taken.last)
+        and (p.ongoing or (p.when is not None and p.when.days_until(taken) <= within_days))
+    )
+
+
+def _grafted(facts: Facts) -> list[Moment | None]:
+    """When a kidney was transplanted, by problem list and procedures; what lies after the B2M leaves it as it was."""
+    found = [p.onset for p in active(facts, "kidney-transplant") if is_confirmed(p)]
+    found += [p.when for p in facts.procedures if p.key == "kidney-transplantation"]
+    return [when for when in found if not (when and facts.b2m and when.first > facts.b2m.when.last)]
+
+
+def _doubtful_sessions(facts: Facts, grafted: list[Moment | None]) -> bool:
+    """Whether dialysis of some weeks ago, or of a time not told, may still go on."""
+    if _creatinine_speaks_against_dialysis(facts):
+        return False
+    undated = [p for p in facts.procedures if p.key in _DIALYSIS_PROCEDURES and p.when is None]
+    late = dialysis_sessions(facts, limit("dialysis_unclear_days_to"))
+    before_graft = [s for s in late if any(s.when and g and s.when.last <= g.last for g in grafted)]
+    return len(late) > len(before_graft) or bool(undated and not grafted)
 
 
 def _creatinine_speaks_against_dialysis(facts: Facts) -> bool:
@@ -109,74 +147,3 @@ def is_child(facts: Facts, when: Moment) -> bool | None:
     if age is None or age[0] < adult_from <= age[1]:
         return None
     return age[1] < adult_from
-
-
-@dataclass(frozen=True, slots=True)
-class KidneyFunction:
-    """An eGFR in mL/min/1.73 m2 with where it came from; an interval where sex or age leave more than one."""
-
-    egfr: Interval
-    source: str
-    result: Result
-    days_apart: int
-
-
-REPORTED_EGFR = ("egfr-2021", "egfr-2021-cystatin", "egfr-cystatin", "egfr-other")
-
-
-def kidney_function(facts: Facts, when: Moment, within_days: Decimal) -> KidneyFunction | None:
-    """The eGFR nearest in time to ``when`` and no further off than ``within_days``.
-
-    CKD-EPI 2021 from creatinine (adults only), or the laboratory's own figure where that lies nearer or there is no
-    other. None where there is neither, or where the age is not known to be adult.
-    """
-    ages = facts.patient.age_on(when)
-    if ages is None or is_child(facts, when) is not False:
-        return None
-    found = []
-    for result in facts.within(("creatinine", *REPORTED_EGFR), when, within_days):
-        computed = result.analyte == "creatinine"
-        egfr = _computed(facts, result, ages) if computed else result.interval
-        source = "CKD-EPI 2021" if computed else "as reported"
-        found.append(KidneyFunction(egfr, source, result, result.when.days_until(when)))
-    order = ("creatinine", *REPORTED_EGFR)
-    return min(found, key=lambda k: (k.result.when.distance(when), order.index(k.result.analyte)), default=None)
-
-
-def creatinine_is_unsteady(facts: Facts, when: Moment, within_days: Decimal, fold: Decimal) -> bool:
-    """Whether creatinine changed ``fold`` or more among the results within ``within_days`` of ``when``."""
-    values = [r.value for r in facts.within(("creatinine",), when, within_days) if not r.comparator]
-    return len(values) > 1 and max(values) >= min(values) * fold
-
-
-def _computed(facts: Facts, creatinine: Result, ages: tuple[int, int]) -> Interval:
-    """CKD-EPI 2021 for every age and sex that the chart leaves open; a comparator leaves one side open."""
-    sexes = {"female": (True,), "male": (False,)}.get(facts.patient.sex or "", (True, False))
-
-    def estimates(value: Decimal) -> list[Decimal]:
-        mg_per_dl = value / CREATININE_UMOL_PER_MG_DL
-        return [ckd_epi_2021_creatinine(mg_per_dl, age, female=female) for age in ages for female in sexes]
-
-    low, high = creatinine.interval.low, creatinine.interval.high
-    return Interval(None if high is None else min(estimates(high)), None if low is None else max(estimates(low)))
-
-
-def whole(egfr: Interval, limits: tuple[Decimal, ...]) -> str:
-    """An eGFR for reading: whole numbers, one decimal where rounding would carry it over one of ``limits``."""
-    ends = [end for end in (egfr.low, egfr.high) if end is not None]
-    shown = list(dict.fromkeys(_rounded(end, limits) for end in ends))
-    if len(ends) == 1:
-        return f"{_open_side(egfr)} {shown[0]}"
-    return " to ".join(shown)
-
-
-def _open_side(egfr: Interval) -> str:
-    if egfr.high is None:
-        return "above" if egfr.low_open else "from"
-    return "below" if egfr.high_open else "up to"
-
-
-def _rounded(value: Decimal, limits: tuple[Decimal, ...]) -> str:
-    rounded = value.quantize(Decimal(1), ROUND_HALF_UP)
-    crosses = any((value < limit) != (rounded < limit) for limit in limits)
-    return str(value.quantize(Decimal("0.1"), ROUND_FLOOR) if crosses else rounded)

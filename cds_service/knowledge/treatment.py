@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from decimal import Decimal
 from enum import Enum
 
 from cds_service.facts import Evidence, Facts, Medication, Moment
@@ -32,6 +33,22 @@ def drugs_of(facts: Facts, *classes: str) -> tuple[Medication, ...]:
     """The drugs of any of ``classes`` that were given, taken or ordered; what is only planned does not count."""
     wanted = set(classes)
     return tuple(m for m in facts.medications if m.classes & wanted and m.evidence is not Evidence.PLANNED)
+
+
+def current_drugs(facts: Facts, day: Moment, within_days: Decimal, *classes: str) -> tuple[Medication, ...]:
+    """The drugs of any of ``classes`` given on ``day``, or ended no more than ``within_days`` before it.
+
+    Without those of a local form and those begun after it. What is over and tells no end counts from its start.
+    """
+    begun = [m for m in drugs_of(facts, *classes) if m.start is None or m.start.first <= day.last]
+    return tuple(m for m in begun if m.systemic is not False and _is_current(m, day, within_days))
+
+
+def _is_current(medication: Medication, day: Moment, within_days: Decimal) -> bool:
+    if medication.ongoing and medication.end is None:
+        return True
+    ended = medication.end or medication.start
+    return ended is not None and (ended.last >= day.first or ended.days_until(day) <= within_days)
 
 
 def list_is_whole(facts: Facts) -> bool:

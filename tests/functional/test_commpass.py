@@ -1,13 +1,14 @@
 """497 real people with newly diagnosed myeloma, against the ISS stage that their centre recorded."""
 
 import csv
+from collections import Counter
 from decimal import Decimal
 from functools import cache
 from typing import Any, NamedTuple
 
 from cds_service.config import Settings
 from cds_service.decide import Decision, decide
-from cds_service.knowledge.model import load
+from cds_service.knowledge.model import Finding, load
 from cds_service.models import HookRequest
 from cds_service.replay.calls import Prepared, fixtures_folder, prepare, read_documents
 
@@ -26,6 +27,9 @@ class Person(NamedTuple):
     def stage(self) -> str | None:
         found = next((f.outcome for f in self.decision.findings if f.rule == "iss-stage"), None)
         return {"stage_1": "I", "stage_2": "II", "stage_3": "III"}.get(found or "")
+
+    def finding(self, rule: str) -> Finding | None:
+        return next((f for f in self.decision.findings if f.rule == rule), None)
 
 
 @cache
@@ -91,3 +95,49 @@ def test_failing_kidneys_are_named() -> None:
         assert "eGFR" in card.summary or person.stage is None
         assert "educed kidney function raises serum B2M" in card.detail or person.stage is None
         assert any(f.rule == "kidney-context" and f.outcome == "reduced" for f in person.decision.findings)
+
+
+def why_silent(person: Person) -> str:
+    """Why no revised stage is given, in the order in which the rules ask."""
+    if person.b2m is None:
+        return "no B2M"
+    if person.b2m < Decimal("0.7"):
+        return "unit in doubt"
+    return "B2M below 5.5 mg/L, no genetics" if person.b2m < Decimal("5.5") else "nothing known but the ISS stage"
+
+
+def test_r_iss_without_cytogenetics_and_ldh_limits() -> None:
+    """The bundles hold LDH without its upper limit and no FISH: ISS I and III leave two stages each, ISS II one."""
+    found = [(p.stage, p.finding("r-iss-stage")) for p in people()]
+    counted = Counter((stage, f.values["stages"]) for stage, f in found if f)
+    assert counted == {("I", "I or II"): 154, ("II", "II"): 179, ("III", "II or III"): 138}
+    assert Counter(len(f.values["stages"].split(" or ")) for _, f in found if f) == {1: 179, 2: 292}
+    silent = [p for p in people() if p.finding("r-iss-stage") is None]
+    assert Counter(why_silent(p) for p in silent) == {"no B2M": 8, "unit in doubt": 18}
+
+
+def test_where_two_r_iss_stages_remain_the_card_says_why() -> None:
+    noted = Counter(
+        note
+        for f in (p.finding("r-iss-stage") for p in people())
+        for note in (f.notes if f else ())
+        if note.startswith("ldh")
+    )
+    assert noted == {"ldh_no_limit": 272, "ldh_missing": 20}
+
+
+def test_r2_iss_says_nothing_where_only_the_iss_stage_is_known() -> None:
+    assert [p.id for p in people() if p.finding("r2-iss-stage")] == []
+
+
+def test_those_who_meet_the_b2m_criterion_of_high_risk() -> None:
+    found = [(p, f) for p, f in ((p, p.finding("imwg-high-risk")) for p in people()) if f]
+    assert Counter(f.outcome for _, f in found) == {"high_risk": 45, "none_met_among_tested": 93}
+    met = [(p, f) for p, f in found if f.outcome == "high_risk"]
+    assert all(f.values["met"] == "high B2M with normal creatinine (4)" for _, f in met)
+    assert all(p.b2m is not None and p.b2m >= Decimal("5.5") and p.creatinine < Decimal("106.08") for p, _ in met)
+    assert sum("kidney_reduced" in f.notes for _, f in met) == 8
+    assert all("creatinine_raised" in f.notes for _, f in found if f.outcome != "high_risk")
+    silent = [p for p in people() if p.finding("imwg-high-risk") is None]
+    reasons = {"B2M below 5.5 mg/L, no genetics": 333, "unit in doubt": 18, "no B2M": 8}
+    assert Counter(why_silent(p) for p in silent) == reasons

@@ -299,15 +299,15 @@ def test_a_rule_that_raises_is_never_an_empty_list() -> None:
 def test_every_rule_raising_is_500_without_detail(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.ERROR):
         outcome = refused(post(REVIEW, good(), rules=tuple(broken(rule) for rule in RULES)), 500)
-    assert caplog.text.count("a rule could not be run") == 4
+    assert caplog.text.count("a rule could not be run") == sum("serum" in rule.specimens for rule in RULES)
     assert "Nothing was decided" in outcome["issue"][0]["diagnostics"]
 
 
 @row("an internal error", "500 without detail")
 def test_an_internal_error_is_500_and_tells_nothing(caplog: pytest.LogCaptureFixture) -> None:
-    ill = replace_outcomes(RULES[0])
+    rules = tuple(replace_outcomes(rule) if rule.id == "serum-level" else rule for rule in RULES)
     with caplog.at_level(logging.ERROR):
-        answer = post(REVIEW, good(), rules=(ill, *RULES[1:]))
+        answer = post(REVIEW, good(), rules=rules)
     refused(answer, 500)
     assert "cards" not in answer.text
     assert "unforeseen" in caplog.text
@@ -372,7 +372,7 @@ def test_a_card_has_all_that_it_should() -> None:
     assert card["source"]["topic"]["system"] == "http://loinc.org"
     basis = card["extension"]["org.b2m-cds.basis"]
     assert basis["observations"] == ["Observation/b2m"]
-    assert {rule["id"] for rule in basis["rules"]} == {"serum-level", "kidney-context"}
+    assert {rule["id"] for rule in basis["rules"]} >= {"serum-level", "kidney-context"}
 
 
 def test_the_same_call_gives_the_same_cards_under_new_uuids() -> None:

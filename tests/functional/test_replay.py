@@ -31,7 +31,7 @@ ROOT = Path(__file__).parents[2]
 FIXTURES, CORPORA = ROOT / "fhir_fixtures", ROOT / "tests" / "corpora"
 #: People of fhir_fixtures/commpass whose centre recorded a stage.
 RECORDED_PEOPLE = 492
-CORPUS_OBSERVATIONS = {"be-lab": 1120, "hl7-r4-examples": 573, "mii-testdata": 243, "synthea-r4": 1790}
+CORPUS_OBSERVATIONS = {"be-lab": 1120, "hl7-r4-examples": 574, "mii-testdata": 243, "synthea-r4": 1790}
 
 
 def invoke(*arguments: object, stdin: str | None = None) -> Result:
@@ -305,9 +305,10 @@ def test_explain_of_nothing_under_review_and_of_a_refusal() -> None:
 def test_explain_of_a_failing_rule(monkeypatch: pytest.MonkeyPatch) -> None:
     from cds_service.cli import explain as explaining
 
-    copy = RULES[1].model_copy()
+    copy = next(rule for rule in RULES if rule.id == "serum-level").model_copy()
     copy._evaluate = lambda _facts, _rule: 1 / 0  # type: ignore[assignment, return-value]
-    monkeypatch.setattr(explaining, "load", lambda: (copy, *RULES[2:]))
+    others = [rule for rule in RULES if rule.id != copy.id]
+    monkeypatch.setattr(explaining, "load", lambda: (copy, *others))
     assert "ZeroDivisionError" in invoke("explain", FIXTURES / "iss-stage-1" / "request.json").output
 
 

@@ -2,9 +2,9 @@
 
 Results are in words as a laboratory prints them: ``b2m`` is the one under review, every other name an analyte's key
 with an optional "@" and a name of its own ("creatinine@earlier"); as a table ``{ is = "4 mg/L", days = -3, ... }`` with
-days from the B2M, loinc, provisional, upper_limit, laboratory, method. ``problems``, ``medications``, ``procedures``
-and ``coded`` (item = "present") go by their keys, as tables with ``days`` and more. ``unknown`` names groups of which
-"not there" does not mean "none".
+days from the B2M (or dated = "2026-03-02"), loinc, provisional, upper_limit, lower_limit, laboratory, method, analyte
+(another one than that of the name). ``problems``, ``medications``, ``procedures`` and ``coded`` (item = "present") go
+by their keys, as tables with ``days`` and more. ``unknown`` names groups of which "not there" does not mean "none".
 """
 
 import re
@@ -76,7 +76,7 @@ def facts_of(given: dict[str, Any]) -> Facts:
 def _result(name: str, entry: Any, given: dict[str, Any], specimen: str) -> Result:
     about = entry if isinstance(entry, dict) else {"is": entry}
     key = name.split("@")[0]
-    key = _B2M[specimen] if key == "b2m" else key
+    key = about.get("analyte") or (_B2M[specimen] if key == "b2m" else key)
     analyte = terms.analytes()[key]
     match = _PRINTED.fullmatch(about["is"])
     assert match, f"cannot read the case's {name} = {about['is']!r}"
@@ -86,7 +86,9 @@ def _result(name: str, entry: Any, given: dict[str, Any], specimen: str) -> Resu
     assert canonical
     loinc = about.get("loinc") or next(c.code for c in analyte.loinc if units.fits(unit, c))
     upper = about.get("upper_limit", given.get("upper_limit") if name == "b2m" else None)
-    when = read_moment((TAKEN + timedelta(days=float(about.get("days", 0)))).isoformat())
+    lower = about.get("lower_limit")
+    taken = TAKEN + timedelta(days=float(about.get("days", 0)))
+    when = read_moment(about.get("dated") or taken.isoformat())
     assert when
     return Result(
         analyte=key,
@@ -104,17 +106,18 @@ def _result(name: str, entry: Any, given: dict[str, Any], specimen: str) -> Resu
         loinc=loinc,
         reference=f"Observation/{name}",
         provisional=about.get("provisional", False),
-        reference_range=_range(upper),
+        reference_range=_range(upper, lower),
         suspicion=units.suspicion(canonical, analyte),
         laboratory=about.get("laboratory", ""),
         method=about.get("method", ""),
     )
 
 
-def _range(upper: str | None) -> ReferenceRange | None:
-    if upper is None:
+def _range(upper: str | None, lower: str | None = None) -> ReferenceRange | None:
+    if upper is None and lower is None:
         return None
-    return ReferenceRange(None, None if upper == "as text" else Decimal(upper), f"up to {upper}")
+    low, high = (None if limit in (None, "as text") else Decimal(limit) for limit in (lower, upper))
+    return ReferenceRange(low, high, f"up to {upper}" if lower is None else f"{lower} to {upper or ''}")
 
 
 def _missing(entry: dict[str, Any], specimen: str) -> MissingData:

@@ -58,12 +58,16 @@ class Unit:
 
 @dataclass(frozen=True, slots=True)
 class LoincCode:
-    """A LOINC code of an analyte, with its property and the dimensions of which the unit of a result has to be one."""
+    """A LOINC code of an analyte, with its property and the dimensions of which the unit of a result has to be one.
+
+    ``equation`` is the one that an eGFR filed under it stands for.
+    """
 
     code: str
     property: str
     name: str
     dimensions: tuple[str, ...]
+    equation: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +199,7 @@ def _analyte(row: dict[str, Any]) -> Analyte:
 
 def _loinc_code(row: dict[str, Any]) -> LoincCode:
     dimensions = (row["dimension"],) if "dimension" in row else DIMENSIONS_OF_PROPERTY[row["property"]]
-    return LoincCode(row["code"], row["property"], row["name"], dimensions)
+    return LoincCode(row["code"], row["property"], row["name"], dimensions, row.get("equation", ""))
 
 
 def _slip(row: dict[str, Any]) -> Slip:

@@ -76,11 +76,11 @@ def test_a_service_default_is_called_one() -> None:
     assert "above 2.70 mg/L (service default)" in card({"b2m": "4 mg/L"}).detail
 
 
-def test_earlier_results_stand_in_the_table_and_later_ones_do_not() -> None:
-    earlier = {f"b2m@{day}": {"is": "3 mg/L", "days": -day} for day in (30, 60, 90, 120)}
+def test_one_earlier_result_stands_in_the_table_and_a_later_one_does_not() -> None:
+    earlier = {"b2m@1": {"is": "3 mg/L", "days": -30}}
     found = card({"b2m": "4 mg/L", **earlier, "b2m@later": {"is": "5 mg/L", "days": 0.5}})
     rows = [line for line in found.detail.split("\n") if line.startswith("| serum B2M")]
-    assert len(rows) == 4
+    assert len(rows) == 2
     assert "5 mg/L" not in "".join(rows)
 
 

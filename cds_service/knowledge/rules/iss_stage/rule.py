@@ -2,10 +2,10 @@
 
 from cds_service.facts import Facts, Interval, Problem, Result, Suspicion, legible
 from cds_service.knowledge import myeloma, states
+from cds_service.knowledge.kidney import creatinine_is_unsteady, kidney_function
 from cds_service.knowledge.model import Finding, Rule
 from cds_service.knowledge.treatment import Treatment
 
-_NUMERALS = {1: "I", 2: "II", 3: "III"}
 _TREATMENT = {
     Treatment.UNKNOWN: "treatment_unknown",
     Treatment.NONE_RECOGNISED: "no_treatment_recognised",
@@ -44,8 +44,8 @@ def _doubtful(
     otherwise = myeloma.iss_stages(suspicion.interval or b2m.interval, albumins, rule)
     values = {
         "filed": b2m.quantity,
-        "as_filed": _names(as_filed),
-        "otherwise": _names(otherwise),
+        "as_filed": myeloma.numerals(as_filed),
+        "otherwise": myeloma.numerals(otherwise),
         "unit": suspicion.likely_unit,
         "value": f"{b2m.comparator}{legible(suspicion.value or b2m.value)} {b2m.unit}",
     }
@@ -75,11 +75,13 @@ def _staged(
     context = tuple(r for r in near if r and r.when.days_until(b2m.when) <= rule.value("context_days_to"))
     albumin = _shown(albumins[0], rule.placeholders["albumin"] - len(_BESIDE)) if albumins else ""
     beside = f"{_BESIDE}{albumin}" if albumin else ""
+    recorded = myeloma.recorded_otherwise(facts, "iss-stage", stages)
+    values = {"b2m": b2m.display, "stages": myeloma.numerals(stages), "albumin": albumin if only == 1 else beside}
     return rule.finding(
         f"stage_{only}" if only else "several",
         facts.specimen,
-        values={"b2m": b2m.display, "stages": _names(stages), "albumin": albumin if only == 1 else beside},
-        notes=notes,
+        values=values | {"recorded": recorded},
+        notes=(*notes, "recorded_otherwise") if recorded else notes,
         inputs=(b2m, *albumins, *context),
         thresholds=_LIMITS,
     )
@@ -90,11 +92,6 @@ _BESIDE = ", albumin "
 
 def _shown(result: Result, longest: int) -> str:
     return result.display if len(result.display) <= longest else result.quantity
-
-
-def _names(stages: frozenset[int]) -> str:
-    names = [_NUMERALS[stage] for stage in sorted(stages)]
-    return " or ".join(names) if len(names) < 3 else "I, II or III"
 
 
 def _notes_on_albumin(
@@ -141,9 +138,9 @@ def _notes_on_diagnosis(facts: Facts, rule: Rule, b2m: Result, problems: tuple[P
 
 def _notes_on_patient(facts: Facts, rule: Rule, b2m: Result) -> tuple[str, ...]:
     window = rule.value("kidney_pairing_days_to")
-    kidney = states.kidney_function(facts, b2m.when, window)
+    kidney = kidney_function(facts, b2m.when, window)
     acute = states.acute_kidney_injury(facts, b2m.when)
-    unsteady = states.creatinine_is_unsteady(facts, b2m.when, window, rule.value("unsteady_fold_from"))
+    unsteady = creatinine_is_unsteady(facts, b2m.when, window, rule.value("unsteady_fold_from"))
     reduced = kidney is not None and kidney.egfr.is_below(rule.value("reduced_egfr_below")) is not False
     asked = {
         "acute_kidney_injury": acute,

@@ -3,95 +3,231 @@
 from decimal import Decimal
 
 from cds_service.facts import Facts, Interval, Result
-from cds_service.knowledge import states
+from cds_service.knowledge import kidney, states
+from cds_service.knowledge.kidney import KidneyFunction
 from cds_service.knowledge.model import Finding, Rule
+from cds_service.knowledge.terms import limit, units
 
 _CATEGORY_LIMITS = ("g5_below", "g4_below", "g3b_below", "reduced_below", "g2_below")
-_CATEGORIES = ("G5", "G4", "G3b", "G3a", "G2", "G1")
+_GFR = {
+    "G5": "kidney failure",
+    "G4": "severely decreased",
+    "G3b": "moderately to severely decreased",
+    "G3a": "mildly to moderately decreased",
+    "G2": "mildly decreased",
+    "G1": "normal or high",
+}
+_ALBUMINURIA = {"A1": "normal to mildly increased", "A2": "moderately increased", "A3": "severely increased"}
+_MEASURED = ("creatinine", "cystatin-c", *kidney.REPORTED_EGFR, "egfr-schwartz")
+_KNOWN_DISEASE = ("ckd", "end-stage-kidney-disease", "kidney-transplant")
+_MOST_SHOWN = 3
 
 
 def evaluate(facts: Facts, rule: Rule) -> Finding | None:
-    """States that make an eGFR meaningless come first, then the eGFR itself."""
+    """States that make an eGFR meaningless come first, then the eGFR itself. On dialysis another rule speaks."""
     b2m = facts.b2m
-    if b2m is None:
+    if b2m is None or states.dialysis(facts) is not states.Dialysis.NO:
         return None
     window = rule.value("pairing_days_to")
-    beside = facts.within(("creatinine", *states.REPORTED_EGFR), b2m.when, window)
-    state = _state_without_egfr(facts, rule, b2m)
-    if state:
+    beside = facts.within(_MEASURED, b2m.when, window)
+    if state := _state_without_egfr(facts, rule, b2m):
         creatinine = tuple(r for r in beside if r.analyte == "creatinine")
         return rule.finding(state, facts.specimen, inputs=(b2m, *creatinine[:_MOST_SHOWN]))
-    kidney = states.kidney_function(facts, b2m.when, window)
-    if kidney is None:
-        return rule.finding("unknown", facts.specimen, inputs=(b2m, *beside), thresholds=("pairing_days_to",))
-    limits = tuple(rule.value(name) for name in _CATEGORY_LIMITS)
+    found = kidney.estimates(facts, b2m.when, window)
+    if found:
+        return _with_egfr(facts, rule, b2m, found, beside[:_MOST_SHOWN])
+    waits = beside and states.is_child(facts, b2m.when) and not kidney.height_for_schwartz(facts, b2m.when)
+    outcome = "height_missing" if waits else "unknown"
+    return rule.finding(outcome, facts.specimen, inputs=(b2m, *beside), thresholds=("pairing_days_to",))
+
+
+def _with_egfr(
+    facts: Facts, rule: Rule, b2m: Result, found: tuple[KidneyFunction, ...], beside: tuple[Result, ...]
+) -> Finding:
+    first, others = found[0], _others(found)
+    ratio = _albumin_ratio(facts, rule, b2m)
+    outcome = _outcome(rule, first, others, child=states.is_child(facts, b2m.when) is True)
+    held_against = () if outcome == "disagree" else _beside(rule, first, others)
     return rule.finding(
-        _outcome(rule, kidney.egfr),
+        outcome,
         facts.specimen,
         values={
-            "egfr": states.whole(kidney.egfr, limits),
-            "category": _category(kidney.egfr, limits),
-            "source": kidney.source,
-            "apart": _apart(kidney.days_apart),
+            "egfr": kidney.whole(first.egfr, _limits(rule)),
+            "category": _span(_categories(rule, first.egfr)),
+            "words": _words(_GFR, _categories(rule, first.egfr)),
+            "source": first.source,
+            "apart": _apart(first.days_apart),
+            "albuminuria": "" if states.is_child(facts, b2m.when) else _albuminuria(rule, b2m, ratio),
+            "others": "; ".join(_said(rule, other) for other in others[:_MOST_SHOWN]),
+            "earlier": _earlier(facts, rule, b2m, first, ratio),
         },
-        notes=_notes(facts, rule, b2m, kidney, beside),
-        inputs=(b2m, kidney.result, *beside[:_MOST_SHOWN]),
+        notes=_notes(facts, rule, b2m, first, ratio) + held_against,
+        inputs=(b2m, first.result, *first.also, *((ratio,) if ratio else ()), *beside),
         thresholds=("reduced_below",),
     )
 
 
-_MOST_SHOWN = 3
-
-
 def _state_without_egfr(facts: Facts, rule: Rule, b2m: Result) -> str | None:
-    dialysis = states.dialysis(facts)
+    window, fold = rule.value("pairing_days_to"), rule.value("unsteady_fold_from")
+    child = states.is_child(facts, b2m.when)
+    age = facts.patient.age_on(b2m.when)
     found = {
-        "dialysis": dialysis is states.Dialysis.YES,
-        "dialysis_unclear": dialysis is states.Dialysis.UNCLEAR,
         "acute_kidney_injury": states.acute_kidney_injury(facts, b2m.when),
-        "unsteady": states.creatinine_is_unsteady(
-            facts, b2m.when, rule.value("pairing_days_to"), rule.value("unsteady_fold_from")
-        ),
+        "unsteady": kidney.creatinine_is_unsteady(facts, b2m.when, window, fold),
         "pregnancy": states.pregnant(facts, b2m.when),
-        "not_adult": states.is_child(facts, b2m.when) is not False,
+        "age_unknown": child is None,
+        "infant": child is True and age is not None and age[0] < limit("schwartz_years_from"),
     }
     return next((state for state, holds in found.items() if holds), None)
 
 
-def _category(egfr: Interval, limits: tuple[Decimal, ...]) -> str:
-    """The KDIGO GFR category, or the two that the interval spans."""
-    possible = [
+def _others(found: tuple[KidneyFunction, ...]) -> tuple[KidneyFunction, ...]:
+    """What to hold against the first: what the laboratory reported, or, where that is the first, what is computed."""
+    first, *rest = found
+    others = tuple(k for k in rest if k.computed is not first.computed)
+    return others if first.computed else others[:1]
+
+
+def _outcome(rule: Rule, first: KidneyFunction, others: tuple[KidneyFunction, ...], *, child: bool) -> str:
+    reduced = rule.value("reduced_below")
+    below = first.egfr.is_below(reduced)
+    same_day = [k for k in others if k.result.when.days_until(first.result.when) == 0]
+    if below is None:
+        return "unclear"
+    if any(k.egfr.is_below(reduced) is (not below) for k in same_day):
+        return "disagree"
+    if child:
+        return "child_reduced" if below else "child_not_reduced"
+    if below:
+        return "reduced"
+    return "not_evident" if first.egfr.is_below(rule.value("g2_below")) is False else "not_reduced"
+
+
+def _said(rule: Rule, function: KidneyFunction) -> str:
+    shown, categories = kidney.whole(function.egfr, _limits(rule)), _span(_categories(rule, function.egfr))
+    return f"{shown} ({categories}; {function.source}, {_apart(function.days_apart)})"
+
+
+def _limits(rule: Rule) -> tuple[Decimal, ...]:
+    return tuple(rule.value(name) for name in _CATEGORY_LIMITS)
+
+
+def _categories(rule: Rule, egfr: Interval) -> tuple[str, ...]:
+    """The KDIGO GFR categories that the unrounded value may lie in, the best first."""
+    limits = _limits(rule)
+    worst_first = [
         name
-        for name, low, high in zip(_CATEGORIES, (Decimal(0), *limits), (*limits, None), strict=True)
+        for name, low, high in zip(_GFR, (Decimal(0), *limits), (*limits, None), strict=True)
         if egfr.is_below(low) is not True and (high is None or egfr.is_below(high) is not False)
     ]
-    return possible[0] if len(possible) == 1 else f"{possible[-1]} to {possible[0]}"
+    return tuple(reversed(worst_first))
+
+
+def _span(categories: tuple[str, ...]) -> str:
+    return categories[0] if len(categories) == 1 else f"{categories[0]} to {categories[-1]}"
+
+
+def _words(words: dict[str, str], categories: tuple[str, ...]) -> str:
+    return f", {words[categories[0]]}" if len(categories) == 1 else ""
 
 
 def _apart(days: int) -> str:
     return "same day" if days == 0 else f"{days} day{'s' if days > 1 else ''} apart"
 
 
-def _outcome(rule: Rule, egfr: Interval) -> str:
-    below = egfr.is_below(rule.value("reduced_below"))
-    if below is None:
-        return "unclear"
-    if below:
-        return "reduced"
-    return "not_evident" if egfr.is_below(rule.value("g2_below")) is False else "not_reduced"
+def _albumin_ratio(facts: Facts, rule: Rule, b2m: Result) -> Result | None:
+    """The nearest urine albumin per creatinine of an adult: children's categories differ."""
+    if states.is_child(facts, b2m.when):
+        return None
+    return next(iter(facts.within(("urine-albumin-ratio",), b2m.when, rule.value("albuminuria_days_to"))), None)
 
 
-def _notes(
-    facts: Facts, rule: Rule, b2m: Result, kidney: states.KidneyFunction, beside: tuple[Result, ...]
-) -> tuple[str, ...]:
-    analytes = {result.analyte for result in beside}
-    reduced = kidney.egfr.is_below(rule.value("reduced_below")) is not False
-    low = b2m.interval.is_above(rule.value("unexpected_b2m_to")) is False
+def _albuminuria(rule: Rule, b2m: Result, ratio: Result | None) -> str:
+    if ratio is None:
+        return f"No urine albumin/creatinine ratio within {rule.value('albuminuria_days_to')} days of the B2M."
+    categories = _albuminuria_categories(rule, ratio)
+    words = _span(categories) + _words(_ALBUMINURIA, categories)
+    return f"Urine albumin/creatinine {ratio.filed} ({words}; {_apart(ratio.when.days_until(b2m.when))})."
+
+
+def _albuminuria_categories(rule: Rule, ratio: Result) -> tuple[str, ...]:
+    """The KDIGO albuminuria categories that the ratio may lie in, by the limits for the unit it was printed in."""
+    a2_from, a3_above = _albuminuria_limits(rule, ratio)
+    at_least, above = ratio.interval.is_below(a2_from), ratio.interval.is_above(a3_above)
+    possible = {"A1": at_least is not False, "A2": at_least is not True and above is not True, "A3": above is not False}
+    return tuple(name for name, holds in possible.items() if holds)
+
+
+def _albuminuria_limits(rule: Rule, ratio: Result) -> tuple[Decimal, Decimal]:
+    """In mg/g. KDIGO's limits per mmol of creatinine are round numbers of their own, not those per gram converted."""
+    if "mol" not in ratio.printed_unit.text:
+        return rule.value("a2_from"), rule.value("a3_above")
+    per_mmol = units()["mg/mmol{creat}"].factor / units()["mg/g{creat}"].factor
+    return rule.value("a2_per_mmol_from") * per_mmol, rule.value("a3_per_mmol_above") * per_mmol
+
+
+def _at_a3(rule: Rule, ratio: Result | None) -> bool:
+    """Whether the ratio lies exactly on the limit, where KDIGO and ADA part."""
+    if ratio is None:
+        return False
+    a3_above = _albuminuria_limits(rule, ratio)[1]
+    return ratio.interval.is_above(a3_above) is False and ratio.interval.is_below(a3_above) is False
+
+
+def _notes(facts: Facts, rule: Rule, b2m: Result, first: KidneyFunction, ratio: Result | None) -> tuple[str, ...]:
+    child = states.is_child(facts, b2m.when) is True
+    low = not child and b2m.interval.is_above(rule.value("unexpected_b2m_to")) is False
+    sign = _is_reduced(rule, first) or _is_albuminuric(rule, ratio)
+    known = states.active(facts, *_KNOWN_DISEASE) or any(p.key == "kidney-transplantation" for p in facts.procedures)
+    open_question = sign and not known and not child
+    earlier = _earlier(facts, rule, b2m, first, ratio)
     asked = {
-        "unexpectedly_low": low and kidney.egfr.is_below(rule.value("unexpected_egfr_below")) is True,
-        "category_alone": reduced and not states.active(facts, "ckd", "end-stage-kidney-disease", "kidney-transplant"),
-        "sex_unknown": kidney.result.analyte == "creatinine" and facts.patient.sex not in ("female", "male"),
-        "older_formula": kidney.result.analyte == "egfr-other",
-        "both_shown": "creatinine" in analytes and len(analytes) > 1,
+        "unexpectedly_low": low and first.egfr.is_below(rule.value("unexpected_egfr_below")) is True,
+        "lasting": open_question and bool(earlier),
+        "category_alone": open_question and not earlier,
+        "at_a3": _at_a3(rule, ratio),
+        "sex_unknown": first.computed and not child and facts.patient.sex not in ("female", "male"),
+        "cystatin_alone": first.result.analyte == "cystatin-c",
+        "older_formula": first.result.analyte == "egfr-other",
+        "race_coefficient": bool(facts.within(("egfr-race-coefficient",), b2m.when, rule.value("pairing_days_to"))),
+        "child": child,
     }
     return tuple(note for note, holds in asked.items() if holds)
+
+
+def _is_reduced(rule: Rule, function: KidneyFunction) -> bool:
+    return function.egfr.is_below(rule.value("reduced_below")) is not False
+
+
+def _is_albuminuric(rule: Rule, ratio: Result | None) -> bool:
+    return ratio is not None and "A1" not in _albuminuria_categories(rule, ratio)
+
+
+def _earlier(facts: Facts, rule: Rule, b2m: Result, first: KidneyFunction, ratio: Result | None) -> str:
+    """The same sign of kidney disease more than three months before, in words, or ""."""
+    days = rule.value("chronic_days_above")
+    before = [r for r in facts.results if (b2m.when.first - r.when.last).days > days and not r.provisional]
+    before.sort(key=lambda r: r.when.sort_key(), reverse=True)
+    for result in before:
+        on = result.when.last.isoformat()
+        then = kidney.kidney_function(facts, result.when, Decimal(0)) if result.analyte in _MEASURED else None
+        if then and _is_reduced(rule, first) and then.egfr.is_below(rule.value("reduced_below")):
+            return f"eGFR {kidney.whole(then.egfr, _limits(rule))} on {on}"
+        if result.analyte == "urine-albumin-ratio" and _is_albuminuric(rule, ratio) and _is_albuminuric(rule, result):
+            return f"urine albumin/creatinine {result.filed} on {on}"
+    return ""
+
+
+def _beside(rule: Rule, first: KidneyFunction, others: tuple[KidneyFunction, ...]) -> tuple[str, ...]:
+    if not others:
+        return ()
+    return ("others_differ",) if any(_differ(rule, first.egfr, other.egfr) for other in others) else ("others_agree",)
+
+
+def _differ(rule: Rule, one: Interval, other: Interval) -> bool:
+    """Whether two estimates share no KDIGO category, or are far apart."""
+    low, high = sorted((one, other), key=lambda egfr: (egfr.low or Decimal(0), egfr.high or Decimal(0)))
+    share = 1 - rule.value("differs_percent_above") / 100
+    far = low.high is not None and high.low is not None and low.high < high.low * share
+    spans = [set(_categories(rule, egfr)) for egfr in (one, other)]
+    return far or not spans[0] & spans[1]

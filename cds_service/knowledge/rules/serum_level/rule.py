@@ -6,7 +6,7 @@ from cds_service.facts import Facts, Result, legible
 from cds_service.knowledge import states
 from cds_service.knowledge.model import Finding, Rule
 
-_RAISING_FAMILIES = ("kidney", "cancer", "inflammation", "infection", "transplant")
+_RAISING_FAMILIES = ("kidney", "cancer", "inflammation", "infection", "transplant", "liver")
 
 
 def evaluate(facts: Facts, rule: Rule) -> Finding | None:
@@ -14,10 +14,9 @@ def evaluate(facts: Facts, rule: Rule) -> Finding | None:
     b2m = facts.b2m
     if b2m is None or b2m.provisional or (b2m.suspicion and b2m.suspicion.likely_unit):
         return None
+    if states.dialysis(facts) is not states.Dialysis.NO:
+        return None
     inputs, values = (b2m,), {"b2m": b2m.display}
-    if (dialysis := states.dialysis(facts)) is not states.Dialysis.NO:
-        outcome = "dialysis" if dialysis is states.Dialysis.YES else "dialysis_unclear"
-        return rule.finding(outcome, facts.specimen, values=values, inputs=inputs)
     if states.pregnant(facts, b2m.when):
         return rule.finding("pregnancy", facts.specimen, values=values, inputs=inputs)
     given = b2m.reference_range
@@ -37,15 +36,48 @@ def evaluate(facts: Facts, rule: Rule) -> Finding | None:
 _ANY = ("any_range_above",)
 
 
+_DAY_BANDS = ("1_to_30_days", "31_to_182_days", "183_to_365_days")
+_YEAR_BANDS = ("1_to_3_years", "4_to_6_years", "7_to_9_years", "10_to_12_years")
+
+
 def _bands(facts: Facts, rule: Rule, b2m: Result) -> tuple[str, ...]:
-    """The defaults that the patient's age allows, the lower first; none for children and unknown ages."""
-    age = facts.patient.age_on(b2m.when)
-    if states.is_child(facts, b2m.when) is not False or age is None:
+    """The defaults that the patient's age and sex allow, the lowest limit first; none where one of them is lacking."""
+    age, child = facts.patient.age_on(b2m.when), states.is_child(facts, b2m.when)
+    if age is None or child is None:
         return ()
+    if child:
+        sexes = {"female": ("girls",), "male": ("boys",)}.get(facts.patient.sex or "", ("girls", "boys"))
+        ages = _ages_of_child(facts, rule, b2m, age)
+        found = {f"{sex}_{band}_above" for sex in sexes for band in ages}
+        return tuple(sorted(found, key=lambda name: (rule.value(name), name)))
     older_from = rule.value("older_band_from")
     younger = ("default_to_49_years_above",) if age[0] < older_from else ()
     older = ("default_from_50_years_above",) if age[1] >= older_from else ()
     return younger + older
+
+
+def _ages_of_child(facts: Facts, rule: Rule, b2m: Result, age: tuple[int, int]) -> set[str]:
+    """The bands of age that the birth date allows; none where any age that it allows has none."""
+    birth, first_birthday = facts.patient.birth, rule.value("band_1_to_3_years_from")
+    if birth is None or age[1] >= rule.value("no_band_from"):
+        return set()
+    years = _touched(rule, _YEAR_BANDS, *age)
+    if age[0] >= first_birthday:
+        return years
+    youngest, oldest = (b2m.when.first - birth.last).days, (b2m.when.last - birth.first).days
+    if birth.first != birth.last or youngest < rule.value("band_1_to_30_days_from"):
+        return set()
+    return years | _touched(rule, _DAY_BANDS, youngest, oldest)
+
+
+def _touched(rule: Rule, bands: tuple[str, ...], youngest: int, oldest: int) -> set[str]:
+    """Of ``bands``, in the order of age, those that hold an age from ``youngest`` to ``oldest``."""
+    begins = [rule.value(f"band_{band}_from") for band in bands]
+    return {
+        band
+        for band, begin, end in zip(bands, begins, (*begins[1:], None), strict=True)
+        if begin <= oldest and (end is None or youngest < end)
+    }
 
 
 def _compared(
@@ -62,16 +94,25 @@ def _compared(
         outcome,
         facts.specimen,
         values=values,
-        notes=_notes(facts, rule, b2m) if threshold else ("child",) if states.is_child(facts, b2m.when) else (),
+        notes=_notes(facts, rule, b2m, threshold),
         inputs=(b2m,),
         thresholds=(threshold,) if threshold else (),
     )
 
 
-def _notes(facts: Facts, rule: Rule, b2m: Result) -> tuple[str, ...]:
+def _notes(facts: Facts, rule: Rule, b2m: Result, threshold: str) -> tuple[str, ...]:
+    child = states.is_child(facts, b2m.when)
     youngest, oldest = facts.patient.age_on(b2m.when) or (0, 0)
     studied = rule.value("studied_from") <= youngest and oldest <= rule.value("studied_to")
-    return ("method",) if studied else ("method", "outside_ages")
+    default = bool(threshold)
+    asked = {
+        "method": default,
+        "child": child and not default,
+        "children": child and default,
+        "sex_unknown": child and default and facts.patient.sex not in ("female", "male"),
+        "outside_ages": default and not child and not studied,
+    }
+    return tuple(note for note, holds in asked.items() if holds)
 
 
 def _causes_in_chart(facts: Facts) -> str:

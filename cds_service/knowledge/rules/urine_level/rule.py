@@ -1,58 +1,73 @@
-"""Spot urine B2M against an upper limit, with the pH that a low value needs."""
+"""Urine B2M against an upper limit, with the pH that a low value needs."""
 
-from datetime import timedelta
-from decimal import Decimal
-
-from cds_service.facts import Facts, Result, legible
-from cds_service.knowledge import states
+from cds_service.facts import Facts, Result
+from cds_service.knowledge import levels, states, urine
+from cds_service.knowledge.levels import Level
 from cds_service.knowledge.model import Finding, Rule
+from cds_service.knowledge.urine import Acidity, Ph
+
+_WHOSE = {"laboratory": "the laboratory's own upper limit", "default": "the service default for adults"}
+_LOW = {
+    Acidity.VOUCHES: "not_above",
+    Acidity.ACID: "not_reassuring",
+    Acidity.ADJUSTED: "not_reassuring_ph_adjusted",
+    Acidity.UNKNOWN: "not_reassuring_ph_unknown",
+}
+_RAISING = ("tubular-disorder", "tubulointerstitial-nephritis", "tinu", "cadmium")
 
 
 def evaluate(facts: Facts, rule: Rule) -> Finding | None:
-    """Compares with the laboratory's limit, else the adult default; a low value counts only if pH allows."""
+    """Compares with the laboratory's limit, else the adult default; a low value counts only if the pH allows."""
     b2m = facts.b2m
-    if b2m is None or b2m.provisional or (b2m.suspicion and b2m.suspicion.likely_unit):
+    if b2m is None or not levels.can_be_compared(b2m):
         return None
-    if states.pregnant(facts, b2m.when):
-        return None
-    limit, origin = _limit(facts, rule, b2m)
-    if limit is None:
-        return rule.finding("no_range", facts.specimen, values={"b2m": b2m.display}, inputs=(b2m,))
-    ph = _ph_of_same_urine(facts, rule, b2m)
-    acid = None if ph is None else ph.interval.is_below(rule.value("acid_below"))
-    above = b2m.interval.is_above(limit)
-    if origin == "laboratory" and b2m.reference_range:
-        above = b2m.reference_range.is_exceeded_by(b2m.central)
-    outcome = "unclear" if above is None else f"above_{origin}" if above else "not_above"
-    if outcome == "not_above" and acid:
-        outcome = "not_reassuring"
-    values = {"b2m": b2m.display, "limit": f"{legible(limit)} {b2m.unit}"}
-    if ph and outcome == "not_reassuring":
-        values["ph"] = f"{ph.comparator}{ph.shown}"
+    values = {"what": "24 h urine B2M" if facts.specimen == "24 h urine" else "Urine B2M", "b2m": b2m.display}
+    if state := _state(facts, b2m):
+        return rule.finding(state, facts.specimen, values=values, inputs=(b2m,))
+    level, ph = levels.of_urine(facts, rule, b2m), urine.ph_of(facts, rule, b2m)
+    outcome = _outcome(level, ph)
+    if level.limit is not None:
+        values |= {"limit": level.shown(b2m.unit), "whose": _WHOSE[level.origin]}
+    if ph.result:
+        values["ph"] = f"{ph.result.comparator}{ph.result.shown}"
     return rule.finding(
         outcome,
         facts.specimen,
-        values=values,
-        notes=(*_notes_on_ph(acid, outcome), "concentration"),
-        inputs=(b2m, ph) if ph else (b2m,),
-        thresholds=("acid_below", *(("default_adult_above",) if origin == "default" else ())),
+        values=values | ({"causes": _causes_in_chart(facts)} if level.above else {}),
+        notes=_notes(facts, b2m, level, ph),
+        inputs=(b2m, ph.result) if ph.result else (b2m,),
+        thresholds=("acid_below", *level.thresholds),
     )
 
 
-def _ph_of_same_urine(facts: Facts, rule: Rule, b2m: Result) -> Result | None:
-    hours = timedelta(hours=int(rule.value("same_urine_hours_to")))
-    same_day = facts.within(("urine-ph",), b2m.when, Decimal(0))
-    return next((ph for ph in same_day if ph.when.distance(b2m.when)[1] <= hours), None)
+def _state(facts: Facts, b2m: Result) -> str:
+    if states.pregnant(facts, b2m.when):
+        return "pregnancy"
+    return "dialysis" if states.dialysis(facts) is states.Dialysis.YES else ""
 
 
-def _limit(facts: Facts, rule: Rule, b2m: Result) -> tuple[Decimal | None, str]:
-    if b2m.reference_range and b2m.reference_range.high is not None:
-        return b2m.reference_range.high, "laboratory"
-    adult = states.is_child(facts, b2m.when) is False
-    return (rule.value("default_adult_above") if adult else None), "default"
+def _outcome(level: Level, ph: Ph) -> str:
+    if level.limit is None:
+        return "no_range" if level.default_exists else "no_default"
+    if level.above is None:
+        return "unclear"
+    return f"above_{level.origin}" if level.above else _LOW[ph.acidity]
 
 
-def _notes_on_ph(acid: bool | None, outcome: str) -> tuple[str, ...]:
-    if acid is None:
-        return ("ph_unknown",)
-    return ("ph_acid",) if acid and outcome != "not_reassuring" else ()
+def _notes(facts: Facts, b2m: Result, level: Level, ph: Ph) -> tuple[str, ...]:
+    asked = {
+        "ph_acid": ph.acidity is Acidity.ACID and level.above is not False,
+        "ph_unknown": ph.acidity in (Acidity.UNKNOWN, Acidity.ADJUSTED) and level.above is None,
+        "concentration": facts.specimen == "urine",
+        "child": level.limit is not None and states.is_child(facts, b2m.when) is True,
+        "dialysis_unclear": states.dialysis(facts) is states.Dialysis.UNCLEAR,
+        "biotin": "immulite" in b2m.method.lower(),
+    }
+    return tuple(note for note, holds in asked.items() if holds)
+
+
+def _causes_in_chart(facts: Facts) -> str:
+    labels = list(dict.fromkeys(p.label for p in states.active(facts, *_RAISING) if states.is_confirmed(p)))
+    if labels:
+        return f"In the problem list, and known to raise it: {', '.join(labels)}."
+    return "The problem list was not available in full." if "conditions" in facts.unknown else ""

@@ -1,0 +1,84 @@
+"""Serial results as a table in the card: what changed from one to the next, and the kidney beside each."""
+
+from collections.abc import Collection
+
+from cds_service.cards.markdown import escape, table
+from cds_service.facts import Facts, Result
+from cds_service.knowledge import series, terms, urine
+
+_MOST_ROWS = 6
+_FEWEST_EARLIER = 2
+_NOT_COMPARED = "not compared"
+#: The specimens of which a change is shown at all; in others the values speak for themselves.
+_SHOW_CHANGE = ("serum", *urine.SPECIMENS)
+
+
+def serial_results(facts: Facts) -> tuple[Result, ...]:
+    """The result under review and up to five before it, newest first; none where fewer than two came before."""
+    b2m, before = facts.b2m, earlier_results(facts)
+    return (b2m, *before[: _MOST_ROWS - 1]) if b2m and len(before) >= _FEWEST_EARLIER else ()
+
+
+def earlier_results(facts: Facts) -> tuple[Result, ...]:
+    """All results of the same analyte from before the one under review, newest first."""
+    b2m = facts.b2m
+    found = facts.series(b2m.analyte) if b2m else ()
+    return tuple(r for r in found if b2m and r.when.sort_key() < b2m.when.sort_key())
+
+
+def trend_table(facts: Facts) -> list[str]:
+    """The lines of the table of ``serial_results``; none where there is no series."""
+    shown = serial_results(facts)
+    if not shown:
+        return []
+    before = [*earlier_results(facts), None]
+    rows = [_row(facts, result, earlier) for result, earlier in zip(shown, before, strict=False)]
+    name = terms.analytes()[shown[0].analyte].short
+    taken = escape(f"{name[0].upper()}{name[1:]}, taken")
+    return table((taken, "As printed", "Converted", "From the one before", "Creatinine or eGFR near it"), rows)
+
+
+def results_in_table(facts: Facts) -> tuple[Result, ...]:
+    """What the table shows: the series, then the creatinine or eGFR beside each of its results."""
+    shown = serial_results(facts)
+    beside = (series.kidney_beside(facts, result) for result in shown)
+    return tuple(dict.fromkeys([*shown, *(kidney for kidney in beside if kidney)]))
+
+
+def only_in_table(facts: Facts, used: Collection[Result]) -> frozenset[Result]:
+    """What need not be shown again elsewhere: all but the result under review and the kidney beside it, if ``used``."""
+    shown = serial_results(facts)
+    if not shown:
+        return frozenset()
+    beside = series.kidney_beside(facts, shown[0])
+    kept = {shown[0], *([beside] if beside in used else [])}
+    return frozenset(results_in_table(facts)) - kept
+
+
+def _row(facts: Facts, result: Result, before: Result | None) -> tuple[str, ...]:
+    kidney = series.kidney_beside(facts, result)
+    return (
+        escape(series.day_of(result.when)) + (" (provisional)" if result.provisional else ""),
+        escape(result.printed),
+        escape(series.amount(result)) if result.quantity != result.printed else "–",
+        _change(result, before),
+        _kidney(kidney, result) if kidney else "none read",
+    )
+
+
+def _change(result: Result, before: Result | None) -> str:
+    if before is None or result.specimen not in _SHOW_CHANGE:
+        return "–"
+    if not (series.is_usable(result) and series.is_usable(before)):
+        return _NOT_COMPARED
+    differs = " and ".join(series.differ_in(result, before))
+    if differs:
+        return f"other {differs}: {_NOT_COMPARED}"
+    change = series.signed_change(result, before)
+    return change if series.are_alike(result, before) else f"{change} (laboratory or method not stated)"
+
+
+def _kidney(kidney: Result, result: Result) -> str:
+    days = kidney.when.days_until(result.when)
+    apart = f", {days} day{'s' if days > 1 else ''} off" if days else ""
+    return escape(f"{terms.analytes()[kidney.analyte].short} {series.amount(kidney)}{apart}")

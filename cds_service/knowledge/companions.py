@@ -1,0 +1,165 @@
+"""Which tests would tell more of a B2M and are not at hand: never measured, too long ago, or without their limit.
+
+What was measured and could not be read, and what was not sent, is another question (missing_companions). The limits in
+time are those of the rule that asks.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import Enum
+
+from cds_service.facts import Facts, Presence, Reason, Result
+from cds_service.knowledge import context, levels, lymphoid, myeloma, states, terms, urine
+from cds_service.knowledge.kidney import REPORTED_EGFR
+from cds_service.knowledge.model import Rule
+from cds_service.knowledge.terms.coded import coded_terms
+
+
+class Why(Enum):
+    """Why a test counts as missing."""
+
+    NOT_FOUND = "none in the chart"
+    STALE = "too far from the B2M"
+    NO_UPPER_LIMIT = "without the laboratory's upper limit"
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """A test that is missing: the key of its analyte or coded item, why, and the nearest result where there is one."""
+
+    key: str
+    why: Why
+    nearest: Result | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Test:
+    """A test that is asked for: the analytes any of which answers, the one to ask for first; within which time.
+
+    ``within`` names a threshold in days, or is "" for a result of the same urine.
+    """
+
+    keys: tuple[str, ...]
+    within: str = "blood_days_to"
+    upper_limit: bool = False
+
+
+_CREATININE = _Test(("creatinine",), "creatinine_days_to")
+_KIDNEY = _Test(("creatinine", "cystatin-c", *REPORTED_EGFR, "egfr-schwartz"), "creatinine_days_to")
+_ALBUMIN = _Test(("albumin", "albumin-electrophoresis"))
+_LDH = _Test(("ldh",), upper_limit=True)
+_CALCIUM = _Test(("calcium", "calcium-moles", "calcium-corrected", "calcium-corrected-moles"))
+_HEMOGLOBIN = _Test(("hemoglobin", "hemoglobin-moles"))
+_PLATELETS, _M_PROTEIN = _Test(("platelets",)), _Test(("m-protein",))
+_SERUM_B2M = _Test(("b2m-serum",), "serum_b2m_days_to")
+_URINE_PH, _URINE_CREATININE = _Test(("urine-ph",), ""), _Test(("urine-creatinine",), "")
+_URINE_ALBUMIN = _Test(("urine-albumin-ratio", "urine-albumin", "urine-protein-ratio", "urine-protein"), "")
+_LESIONS_OF_MYELOMA = ("del-17p", "t-4-14", "t-14-16", "gain-1q")
+_TP53 = ("del-17p", "tp53-mutation")
+_IGHV = "ighv-unmutated"
+#: Diagnoses of which an index or a prognosis counts LDH. Follicular lymphoma is graded with haemoglobin as well.
+_WITH_LDH = (
+    "lymphoma", "follicular-lymphoma", "mantle-cell-lymphoma", "dlbcl", "cns-lymphoma", "hodgkin-lymphoma",
+)  # fmt: skip
+_NO_RESULT = (Reason.STATUS, Reason.ENTERED_IN_ERROR)
+
+
+def missing(facts: Facts, rule: Rule) -> tuple[Missing, ...]:
+    """The tests that are missing for the B2M under review, in order of use; each once."""
+    b2m = facts.b2m
+    if b2m is None or not levels.can_be_compared(b2m):
+        return ()
+    if facts.specimen == "serum":
+        found = _beside_serum(facts, rule, b2m)
+    elif facts.specimen in urine.SPECIMENS:
+        found = _beside_urine(facts, rule, b2m)
+    else:
+        found = _beside_csf(facts, rule, b2m)
+    return tuple({one.key: one for one in found}.values())
+
+
+def diseases(facts: Facts, rule: Rule) -> tuple[str, ...]:
+    """The keys of the diagnoses for which more than kidney function is asked, in the order in which they are asked."""
+    b2m = context.readable(facts)
+    if b2m is None or facts.specimen != "serum":
+        return ()
+    chart = myeloma.in_chart(facts, rule, b2m)
+    found = ["myeloma"] if chart and not chart.why_not else []
+    for kind in (lymphoid.CLL, lymphoid.WALDENSTROM):
+        disease = lymphoid.in_chart(facts, kind)
+        found += [kind.key] if disease and not disease.why_not else []
+    return (*found, *(p.key for p in context.present(facts, *_WITH_LDH)))
+
+
+def _beside_serum(facts: Facts, rule: Rule, b2m: Result) -> Iterator[Missing]:
+    if context.readable(facts) is None or states.dialysis(facts) is not states.Dialysis.NO:
+        return
+    asked = diseases(facts, rule)
+    if "myeloma" in asked:
+        decided = b2m.interval.is_below(rule.value("b2m_stage_1_below")) is False
+        tests = [_CREATININE, _LDH] if decided else [_ALBUMIN, _CREATININE, _LDH]
+        yield from _results(facts, rule, b2m, tests)
+        yield from _coded(facts, _LESIONS_OF_MYELOMA)
+        yield from _results(facts, rule, b2m, [_CALCIUM, _HEMOGLOBIN])
+    if lymphoid.CLL.key in asked:
+        aberrant = any(c.item in _TP53 and c.presence is Presence.PRESENT for c in facts.coded)
+        yield from _coded(facts, (*(() if aberrant else _TP53), _IGHV))
+    if lymphoid.WALDENSTROM.key in asked:
+        yield from _results(facts, rule, b2m, [_HEMOGLOBIN, _PLATELETS, _M_PROTEIN, _ALBUMIN, _LDH])
+    if set(asked) & set(_WITH_LDH):
+        yield from _results(facts, rule, b2m, [_LDH])
+    if lymphoid.FOLLICULAR.key in asked:
+        yield from _results(facts, rule, b2m, [_HEMOGLOBIN])
+    yield from _results(facts, rule, b2m, [_KIDNEY])
+
+
+def _beside_urine(facts: Facts, rule: Rule, b2m: Result) -> Iterator[Missing]:
+    if states.pregnant(facts, b2m.when) or states.dialysis(facts) is states.Dialysis.YES:
+        return
+    tests = {
+        "urine": [_URINE_PH, _SERUM_B2M, _URINE_ALBUMIN, _URINE_CREATININE, _KIDNEY],
+        "urine ratio": [_URINE_PH, _SERUM_B2M, _URINE_ALBUMIN, _KIDNEY],
+        "24 h urine": [_SERUM_B2M, _KIDNEY],
+    }
+    yield from _results(facts, rule, b2m, tests[facts.specimen])
+
+
+def _beside_csf(facts: Facts, rule: Rule, b2m: Result) -> Iterator[Missing]:
+    if facts.specimen == "CSF" and states.is_child(facts, b2m.when) is not True:
+        yield from _results(facts, rule, b2m, [_SERUM_B2M])
+
+
+def _results(facts: Facts, rule: Rule, b2m: Result, tests: list[_Test]) -> Iterator[Missing]:
+    for test in tests:
+        if _is_not_known(facts, test):
+            continue
+        final = [r for r in facts.results if r.analyte in test.keys and not r.provisional]
+        fresh = [r for r in final if _is_fresh(rule, b2m, r, test)]
+        nearest = min(final, key=lambda r: r.when.distance(b2m.when), default=None)
+        if not fresh:
+            yield Missing(test.keys[0], Why.STALE if nearest else Why.NOT_FOUND, nearest)
+        elif test.upper_limit and not any(r.reference_range and r.reference_range.high is not None for r in fresh):
+            yield Missing(test.keys[0], Why.NO_UPPER_LIMIT, nearest)
+
+
+def _is_fresh(rule: Rule, b2m: Result, result: Result, test: _Test) -> bool:
+    if not test.within:
+        return urine.is_of_one_urine(b2m, result, timedelta(hours=int(rule.value("same_urine_hours_to"))))
+    return result.when.days_until(b2m.when) <= rule.value(test.within)
+
+
+def _is_not_known(facts: Facts, test: _Test) -> bool:
+    """Whether the results that would hold it did not come in full, or it was measured and could not be read."""
+    group = terms.analytes()[test.keys[0]].group
+    unread = (m for m in facts.missing if m.item in test.keys and m.reason not in _NO_RESULT)
+    return group in facts.unknown or any(
+        m.when is None or all(r.when.sort_key() < m.when.sort_key() for r in facts.series(m.item)) for m in unread
+    )
+
+
+def _coded(facts: Facts, keys: tuple[str, ...]) -> Iterator[Missing]:
+    """What was never reported; a report that is not clear is one."""
+    reported = {c.item for c in facts.coded} | {m.item for m in facts.missing if m.reason not in _NO_RESULT}
+    group = {term.key: term.group for term in coded_terms()}
+    return (Missing(key, Why.NOT_FOUND) for key in keys if key not in reported and group[key] not in facts.unknown)

@@ -1,0 +1,137 @@
+"""What the chart tells of chromosomes and genes of myeloma cells: what is not reported is unknown, never absent.
+
+Each function takes the rule that asks: its own TOML holds the time windows, under the same names in each of them.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from cds_service.facts import CodedResult, Facts, Moment, Presence, Result
+from cds_service.knowledge.model import Rule
+from cds_service.knowledge.terms.coded import coded_terms
+from cds_service.knowledge.treatment import drugs_of
+
+
+class State(StrEnum):
+    """What the baseline results of one abnormality say together, in the words of a card."""
+
+    PRESENT = "present"
+    ABSENT = "absent"
+    UNCLEAR = "unclear"
+    CONTRADICTORY = "contradictory"
+    OUTSIDE = "outside the time window"
+    NOT_FINAL = "not final"
+    NOT_REPORTED = "not reported"
+
+
+@dataclass(frozen=True, slots=True)
+class Lesion:
+    """One abnormality by its short name, and what is known of it."""
+
+    name: str
+    state: State
+
+    @property
+    def present(self) -> bool | None:
+        """Whether it is there; None where that is not known."""
+        return {State.PRESENT: True, State.ABSENT: False}.get(self.state)
+
+
+def lesion(facts: Facts, rule: Rule, b2m: Result, key: str) -> Lesion:
+    """The abnormality ``key`` (coded.toml) as the laboratory itself calls it, from the baseline before treatment."""
+    name = next(term.short for term in coded_terms() if term.key == key)
+    reported = [coded for coded in facts.coded if coded.item == key]
+    final = [coded for coded in reported if not coded.provisional]
+    at_baseline = [coded for coded in final if is_baseline(facts, rule, b2m, coded.when)]
+    if not at_baseline:
+        return Lesion(name, State.OUTSIDE if final else State.NOT_FINAL if reported else State.NOT_REPORTED)
+    return Lesion(name, _together(at_baseline))
+
+
+def _together(results: Iterable[CodedResult]) -> State:
+    said = {result.presence for result in results}
+    if {Presence.PRESENT, Presence.ABSENT} <= said:
+        return State.CONTRADICTORY
+    if Presence.PRESENT in said:
+        return State.PRESENT
+    return State.ABSENT if said == {Presence.ABSENT} else State.UNCLEAR
+
+
+def is_baseline(facts: Facts, rule: Rule, b2m: Result, when: Moment | None) -> bool:
+    """Whether a genetic result belongs to the disease as it was at the B2M: near enough, and before treatment."""
+    if when is None or begun_by(facts, b2m, when):
+        return False
+    later = when.last > b2m.when.last
+    limit = rule.value("genetics_after_days_to" if later else "genetics_before_days_to")
+    return when.days_until(b2m.when) <= limit
+
+
+def begun_by(facts: Facts, b2m: Result, when: Moment) -> bool:
+    """Whether a drug that is, or may be, anti-myeloma treatment began after the B2M and no later than ``when``."""
+    starts = [m.start for m in drugs_of(facts, "anti-myeloma", "possible-anti-myeloma") if m.start]
+    return any(b2m.when.last < start.first <= when.last for start in starts)
+
+
+def combined_probe(facts: Facts) -> bool:
+    """Whether an answer is there that speaks of del(17p) and IGH at once, so that it can be attributed to neither."""
+    return any(coded.item == "del-17p-and-igh" for coded in facts.coded)
+
+
+def del_17p_shares(facts: Facts, rule: Rule, b2m: Result) -> tuple[Result, ...]:
+    """The final baseline results that give del(17p) as a share of the cells counted."""
+    given = [result for result in facts.series("del-17p-cells") if not result.provisional]
+    return tuple(result for result in given if is_baseline(facts, rule, b2m, result.when))
+
+
+def del_17p_in_clone(called: Lesion, shares: tuple[Result, ...], rule: Rule) -> bool | None:
+    """Whether del(17p) is in more of the clone than the IMS/IMWG limit.
+
+    Cells counted may be unsorted marrow, where a share is lower than in the clone: above the limit it qualifies, at or
+    below it nothing is known. A bare "present" gives no share; a laboratory's "absent" counts where no share is given.
+    """
+    above = any(share.interval.is_above(rule.value("del_17p_cells_above")) for share in shares)
+    if above:
+        return None if called.present is False else True
+    return False if called.present is False and not shares else None
+
+
+def del_1p32(loss: bool | None, both: bool | None) -> tuple[bool | None, bool | None]:
+    """Any loss of 1p32 and loss of both copies, each with what the other one implies; unknown where they disagree."""
+    if both and loss is False:
+        return None, None
+    return (True if both else loss), (False if loss is False else both)
+
+
+def any_of(*known: bool | None) -> bool | None:
+    """Whether one of several holds: yes as soon as one does, no only where none does."""
+    if True in known:
+        return True
+    return None if None in known else False
+
+
+def all_of(*known: bool | None) -> bool | None:
+    """Whether all of several hold: no as soon as one does not, yes only where all do."""
+    if False in known:
+        return False
+    return None if None in known else True
+
+
+def genetic_criteria(known: Mapping[str, bool | None]) -> dict[int, bool | None]:
+    """Criteria 1 to 3 of the IMS/IMWG 2025 definition from the abnormalities by their keys in coded.toml."""
+    loss, both = del_1p32(known["del-1p32"], known["del-1p32-biallelic"])
+    gain = known["gain-1q"]
+    translocation = any_of(known["t-4-14"], known["t-14-16"], known["t-14-20"])
+    return {
+        1: any_of(known["del-17p"], known["tp53-mutation"]),
+        2: all_of(translocation, any_of(gain, loss)),
+        3: any_of(both, all_of(loss, gain)),
+    }
+
+
+def described(lesions: Iterable[Lesion]) -> str:
+    """Abnormalities in words, those of one state together: "del(17p), t(4;14) absent; t(14;16) not reported"."""
+    by_state: dict[State, list[str]] = {}
+    for found in sorted(lesions, key=lambda found: list(State).index(found.state)):
+        by_state.setdefault(found.state, []).append(found.name)
+    return "; ".join(f"{', '.join(names)} {state}" for state, names in by_state.items())

@@ -1,0 +1,178 @@
+"""Kidney function beside a B2M: the eGFR that a chart allows, by a named equation, with what it rests on."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import ROUND_FLOOR, ROUND_HALF_UP, Decimal
+
+from cds_service.facts import Facts, Interval, Moment, Result
+from cds_service.knowledge import states
+from cds_service.knowledge.equations import (
+    CREATININE_UMOL_PER_MG_DL,
+    bedside_schwartz,
+    ckd_epi_2012_cystatin,
+    ckd_epi_2021_creatinine,
+    ckd_epi_2021_creatinine_cystatin,
+)
+from cds_service.knowledge.terms import analyte_of_loinc, limit
+
+#: The eGFR that laboratories report for adults; those with a race coefficient are not used.
+REPORTED_EGFR = ("egfr-2021", "egfr-2021-cystatin", "egfr-cystatin", "egfr-other")
+_REPORTED_OF_CHILDREN = ("egfr-schwartz",)
+_BOTH = "creatinine and cystatin C"
+#: Of two estimates that lie equally near in time, the first of these is taken.
+_ORDER = (
+    *(_BOTH, "egfr-2021-cystatin", "creatinine", "egfr-2021", "cystatin-c", "egfr-cystatin", "egfr-other"),
+    *_REPORTED_OF_CHILDREN,
+)
+
+_Estimates = Callable[[Sequence[Decimal]], list[Decimal]]
+
+
+@dataclass(frozen=True, slots=True)
+class KidneyFunction:
+    """An eGFR in mL/min/1.73 m2 with where it came from; an interval where sex or age leave more than one.
+
+    ``source`` names the equation, behind "as reported:" where the laboratory computed it. ``result`` is the creatinine
+    it rests on (else the cystatin C, or the reported eGFR itself), ``also`` the cystatin C or height used with it.
+    ``days_apart``: from the moment asked about to the further of creatinine and cystatin C.
+    """
+
+    egfr: Interval
+    source: str
+    result: Result
+    days_apart: int
+    also: tuple[Result, ...] = ()
+
+    @property
+    def computed(self) -> bool:
+        """Whether this service computed it, from creatinine or cystatin C."""
+        return self.result.analyte in ("creatinine", "cystatin-c")
+
+
+def kidney_function(facts: Facts, when: Moment, within_days: Decimal) -> KidneyFunction | None:
+    """The eGFR to read beside a result of ``when``, from data no further off than ``within_days``.
+
+    Adults: CKD-EPI 2021 from creatinine and cystatin C where both are there, else from creatinine, else CKD-EPI 2012
+    from cystatin C; children from 1 year: bedside Schwartz. The laboratory's own figure where it lies nearer in time,
+    or there is no other. None where there is nothing, or the age does not say which equation holds.
+    """
+    return next(iter(estimates(facts, when, within_days)), None)
+
+
+def estimates(facts: Facts, when: Moment, within_days: Decimal) -> tuple[KidneyFunction, ...]:
+    """Every eGFR that the data within ``within_days`` of ``when`` give, the one to use first."""
+    ages, child = facts.patient.age_on(when), states.is_child(facts, when)
+    if ages is None or child is None:
+        return ()
+    if child and ages[0] < limit("schwartz_years_from"):
+        return ()
+    found = [*(_of_child(facts, when, within_days) if child else _of_adult(facts, when, within_days, ages))]
+    found += _reported(facts, when, within_days, _REPORTED_OF_CHILDREN if child else REPORTED_EGFR)
+    told = [k for k in found if (k.egfr.low, k.egfr.high) != (None, None)]
+    return tuple(sorted(told, key=lambda k: (_nearest_of(k, when), _ORDER.index(_kind(k)))))
+
+
+def height_for_schwartz(facts: Facts, when: Moment) -> Result | None:
+    """The height nearest to ``when``, no further off than a child's height may lie from it."""
+    near = facts.within(("body-height",), when, limit("child_height_days_to"))
+    return next((height for height in near if not height.comparator), None)
+
+
+def creatinine_is_unsteady(facts: Facts, when: Moment, within_days: Decimal, fold: Decimal) -> bool:
+    """Whether creatinine changed ``fold`` or more among the results within ``within_days`` of ``when``."""
+    values = [r.value for r in facts.within(("creatinine",), when, within_days) if not r.comparator]
+    return len(values) > 1 and max(values) >= min(values) * fold
+
+
+def equation_of(reported: Result) -> str:
+    """The equation that the code of a reported eGFR stands for."""
+    return analyte_of_loinc()[reported.loinc][1].equation
+
+
+def _kind(function: KidneyFunction) -> str:
+    return _BOTH if any(r.analyte == "cystatin-c" for r in function.also) else function.result.analyte
+
+
+def _nearest_of(function: KidneyFunction, when: Moment) -> tuple[int, timedelta]:
+    measured = [function.result, *(r for r in function.also if r.analyte == "cystatin-c")]
+    return min(r.when.distance(when) for r in measured)
+
+
+def _of_adult(facts: Facts, when: Moment, within_days: Decimal, ages: tuple[int, int]) -> Iterator[KidneyFunction]:
+    """CKD-EPI for every age and sex that the chart leaves open."""
+    sexes = {"female": (True,), "male": (False,)}.get(facts.patient.sex or "", (True, False))
+    people = [(age, female) for age in dict.fromkeys(ages) for female in sexes]
+
+    def across(equation: Callable[..., Decimal]) -> _Estimates:
+        return lambda values: [equation(*values, age, female=female) for age, female in people]
+
+    creatinine, cystatin = (
+        next(iter(facts.within((key,), when, within_days)), None) for key in ("creatinine", "cystatin-c")
+    )
+    if creatinine and cystatin:
+        egfr = _interval((creatinine, cystatin), across(ckd_epi_2021_creatinine_cystatin))
+        apart = max(r.when.days_until(when) for r in (creatinine, cystatin))
+        yield KidneyFunction(egfr, "CKD-EPI 2021 creatinine-cystatin C", creatinine, apart, (cystatin,))
+    if creatinine:
+        egfr = _interval((creatinine,), across(ckd_epi_2021_creatinine))
+        yield KidneyFunction(egfr, "CKD-EPI 2021 creatinine", creatinine, creatinine.when.days_until(when))
+    if cystatin:
+        egfr = _interval((cystatin,), across(ckd_epi_2012_cystatin))
+        yield KidneyFunction(egfr, "CKD-EPI 2012 cystatin C", cystatin, cystatin.when.days_until(when))
+
+
+def _of_child(facts: Facts, when: Moment, within_days: Decimal) -> Iterator[KidneyFunction]:
+    height = height_for_schwartz(facts, when)
+    creatinine = next(iter(facts.within(("creatinine",), when, within_days)), None)
+    if height and creatinine:
+        egfr = _interval((creatinine,), lambda values: [bedside_schwartz(values[0], height.value)])
+        yield KidneyFunction(egfr, "bedside Schwartz", creatinine, creatinine.when.days_until(when), (height,))
+
+
+def _reported(facts: Facts, when: Moment, within_days: Decimal, analytes: tuple[str, ...]) -> Iterator[KidneyFunction]:
+    """What the laboratory reported: the nearest of each equation."""
+    nearest: dict[str, Result] = {}
+    for result in facts.within(analytes, when, within_days):
+        nearest.setdefault(equation_of(result), result)
+    for equation, result in nearest.items():
+        source = f"as reported: {equation}"
+        yield KidneyFunction(result.interval, source, result, result.when.days_until(when))
+
+
+def _interval(measured: tuple[Result, ...], estimates_of: _Estimates) -> Interval:
+    """Filtration falls as any of ``measured`` rises; a comparator leaves one side open."""
+
+    def across(ends: list[Decimal | None]) -> list[Decimal]:
+        known = [end for end in ends if end is not None]
+        return estimates_of(known) if len(known) == len(ends) else []
+
+    lowest = across([_as_in_equations(r, r.interval.high) for r in measured])
+    highest = across([_as_in_equations(r, r.interval.low) for r in measured])
+    return Interval(min(lowest, default=None), max(highest, default=None))
+
+
+def _as_in_equations(result: Result, value: Decimal | None) -> Decimal | None:
+    """Creatinine in mg/dL; cystatin C is in mg/L already."""
+    return value / CREATININE_UMOL_PER_MG_DL if value is not None and result.analyte == "creatinine" else value
+
+
+def whole(egfr: Interval, limits: tuple[Decimal, ...]) -> str:
+    """An eGFR for reading: whole numbers, one decimal where rounding would carry it over one of ``limits``."""
+    ends = [end for end in (egfr.low, egfr.high) if end is not None]
+    shown = list(dict.fromkeys(_rounded(end, limits) for end in ends))
+    if len(ends) == 1:
+        return f"{_open_side(egfr)} {shown[0]}"
+    return " to ".join(shown)
+
+
+def _open_side(egfr: Interval) -> str:
+    if egfr.high is None:
+        return "above" if egfr.low_open else "from"
+    return "below" if egfr.high_open else "up to"
+
+
+def _rounded(value: Decimal, limits: tuple[Decimal, ...]) -> str:
+    rounded = value.quantize(Decimal(1), ROUND_HALF_UP)
+    crosses = any((value < limit) != (rounded < limit) for limit in limits)
+    return str(value.quantize(Decimal("0.1"), ROUND_FLOOR) if crosses else rounded)

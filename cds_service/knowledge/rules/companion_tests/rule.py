@@ -1,0 +1,89 @@
+"""The companion tests that are missing for the question at hand, named with their codes."""
+
+from cds_service.facts import Facts, Result
+from cds_service.knowledge import companions, states, terms, urine
+from cds_service.knowledge.companions import Missing, Why
+from cds_service.knowledge.model import Finding, Rule
+from cds_service.knowledge.terms.coded import coded_terms, codes_of
+
+_MOST_NAMED = 5
+_FISH = ("del-17p", "t-4-14", "t-14-16", "gain-1q")
+_CALLED = {
+    "ldh": "LDH with its upper limit",
+    "tp53-mutation": "TP53 sequencing",
+    "ighv-unmutated": "IGHV mutation status",
+    "urine-albumin-ratio": "urine albumin/creatinine",
+}
+
+
+def evaluate(facts: Facts, rule: Rule) -> Finding | None:
+    """Names what is missing; what the rule data-quality says of stale results is left to it."""
+    b2m = facts.b2m
+    found = [one for one in companions.missing(facts, rule) if not _is_said_elsewhere(facts, one)]
+    if b2m is None or not found:
+        return None
+    diseases = companions.diseases(facts, rule)
+    outcome = "csf" if facts.specimen == "CSF" else "serum"
+    if facts.specimen in urine.SPECIMENS:
+        outcome = "urine"
+    elif diseases:
+        outcome = "disease"
+    values = {"tests": _in_words(found, b2m), "diseases": _diseases_in_words(diseases)}
+    return rule.finding(outcome, facts.specimen, values=values, inputs=(b2m,))
+
+
+def _is_said_elsewhere(facts: Facts, one: Missing) -> bool:
+    """Whether the rule data-quality says it: a stale creatinine, and beside myeloma a stale albumin."""
+    said = ["creatinine", *(["albumin"] if states.active(facts, "myeloma") else [])]
+    measured = any(not r.provisional for r in facts.series(one.key))
+    return facts.specimen == "serum" and one.why is Why.STALE and one.key in said and measured
+
+
+def _in_words(found: list[Missing], b2m: Result) -> str:
+    """The tests in their order, those of one FISH panel together, at most so many."""
+    panel = [one for one in found if one.key in _FISH]
+    words = []
+    for one in found:
+        if one.key not in _FISH:
+            words.append(f"{_name(one.key)} ({_codes(one.key)}{_why(one, b2m)})")
+        elif one is panel[0]:
+            names = ", ".join(_name(lesion.key) for lesion in panel)
+            words.append(f"FISH {names} ({_codes(*(lesion.key for lesion in panel))})")
+    return ", ".join(words[:_MOST_NAMED]) + (" and others" if len(words) > _MOST_NAMED else "")
+
+
+def _name(key: str) -> str:
+    if key in _CALLED:
+        return _CALLED[key]
+    analyte = terms.analytes().get(key)
+    return analyte.short if analyte else next(term.short for term in coded_terms() if term.key == key)
+
+
+def _codes(*keys: str) -> str:
+    """The first code of each, by which it can be asked for."""
+    return "LOINC " + ", ".join(codes) if (codes := [code for key in keys if (code := _code(key))]) else "no LOINC code"
+
+
+def _code(key: str) -> str:
+    analyte = terms.analytes().get(key)
+    if analyte:
+        return analyte.loinc[0].code
+    own = next(codes_of(term) for term in coded_terms() if term.key == key)
+    return own[0][1] if own else ""
+
+
+def _why(one: Missing, b2m: Result) -> str:
+    if one.why is Why.NO_UPPER_LIMIT:
+        return "; the one at hand carries none"
+    if one.why is Why.NOT_FOUND or one.nearest is None:
+        return ""
+    of_a_urine = terms.analytes()[one.key].group == "urine"
+    return (
+        "; none of this urine" if of_a_urine else f"; the nearest lies {one.nearest.when.days_until(b2m.when)} days off"
+    )
+
+
+def _diseases_in_words(keys: tuple[str, ...]) -> str:
+    labels = [next(term.label for term in terms.problem_terms() if term.key == key) for key in keys]
+    unique = list(dict.fromkeys(labels))[:2]
+    return " and ".join(unique)

@@ -1,0 +1,160 @@
+"""What speaks for and against each family of causes of a raised serum B2M that the chart does not explain."""
+
+from dataclasses import dataclass
+
+from cds_service.facts import Facts, Presence, Problem, Result
+from cds_service.knowledge import context, kidney, levels, series, states, terms
+from cds_service.knowledge.kidney import KidneyFunction
+from cds_service.knowledge.model import Finding, Rule
+from cds_service.knowledge.treatment import current_drugs, list_is_whole
+
+_FAMILIES = ("kidney", "cancer", "inflammation", "infection", "transplant", "liver")
+_LISTS = ("conditions", "procedures")
+_CALCIUM = ("calcium-corrected", "calcium-corrected-moles", "calcium", "calcium-moles")
+#: What speaks for a family, each as the analytes that stand for it (the best first, the plainest last)
+#: and the side of its range that does.
+_LYMPHOID = (
+    (_CALCIUM, "high"), (("hemoglobin", "hemoglobin-moles"), "low"), (("lymphocytes",), "high"),
+    (("platelets",), "low"), (("ldh",), "high"), (("m-protein",), "high"),
+)  # fmt: skip
+_INFLAMMATION = ((("crp",), "high"), (("esr",), "high"), (("ferritin",), "high"))
+
+
+@dataclass(frozen=True, slots=True)
+class _Kidney:
+    """What the kidney says, and whether that is known to be no explanation."""
+
+    words: str
+    known: bool
+    function: KidneyFunction | None = None
+
+
+def evaluate(facts: Facts, rule: Rule) -> Finding | None:
+    """Speaks only of a level known to be raised that nothing known explains."""
+    b2m = context.readable(facts)
+    if b2m is None or states.dialysis(facts) is not states.Dialysis.NO or _is_explained(facts, rule, b2m):
+        return None
+    level, function = levels.of_serum(facts, rule, b2m), _kidney(facts, rule, b2m)
+    if not level.above or function is None:
+        return None
+    lymphoid, inflammation = (_beside(facts, rule, b2m, tests) for tests in (_LYMPHOID, _INFLAMMATION))
+    values = {
+        "kidney": _joined(function.words, *_diagnoses(facts, "kidney")),
+        "lymphoid": _joined(*_judged(facts, lymphoid), *_diagnoses(facts, "cancer")),
+        "inflammation": _joined(*_judged(facts, inflammation), *_diagnoses(facts, "inflammation")),
+        "infection": _joined(_hiv(facts), *_diagnoses(facts, "infection")),
+        "transplant": _joined(_transplant(facts), *_diagnoses(facts, "transplant")),
+    }
+    complete = function.known and list_is_whole(facts) and not facts.unknown & set(_LISTS)
+    found = [r for _, _, r in (*lymphoid, *inflammation) if r]
+    return rule.finding(
+        "unexplained" if complete else "open",
+        facts.specimen,
+        values=values,
+        notes=_notes(rule, function),
+        inputs=(b2m, *([function.function.result] if function.function else []), *found),
+        thresholds=(*level.thresholds, "others_days_to"),
+    )
+
+
+def _is_explained(facts: Facts, rule: Rule, b2m: Result) -> bool:
+    diagnosed = any(states.is_active(p) and states.is_confirmed(p) and p.family in _FAMILIES for p in facts.problems)
+    grafted = any(p.key.endswith("transplantation") for p in facts.procedures)
+    return diagnosed or grafted or bool(current_drugs(facts, b2m.when, rule.value("drug_days_to"), "raises-serum-b2m"))
+
+
+def _kidney(facts: Facts, rule: Rule, b2m: Result) -> _Kidney | None:
+    """None where kidney function is reduced beyond doubt: that explains the level."""
+    days, reduced = rule.value("kidney_days_to"), rule.value("reduced_below")
+    if kidney.creatinine_is_unsteady(facts, b2m.when, days, rule.value("unsteady_fold_from")):
+        return _Kidney("creatinine is not steady, open", known=False)
+    found = kidney.estimates(facts, b2m.when, days)
+    if not found:
+        return _Kidney("function not known", known=False)
+    answers = {function.egfr.is_below(reduced) for function in found}
+    if answers == {True}:
+        return None
+    normal = rule.value("against_kidney_from")
+    against = all(function.egfr.is_below(normal) is False for function in found)
+    egfr = f"eGFR {kidney.whole(found[0].egfr, (reduced, normal))} mL/min/1.73 m2, {'against' if against else 'open'}"
+    return _Kidney(egfr, answers == {False}, found[0])
+
+
+_Tests = tuple[tuple[tuple[str, ...], str], ...]
+_Found = list[tuple[str, str, Result | None]]
+
+
+def _beside(facts: Facts, rule: Rule, b2m: Result, tests: _Tests) -> _Found:
+    """The key of each test, the side that speaks for the family, and the result nearest to the B2M, if any."""
+    days = rule.value("others_days_to")
+    return [(keys[-1], side, next(iter(context.beside(facts, b2m.when, days, *keys)), None)) for keys, side in tests]
+
+
+def _judged(facts: Facts, found: _Found) -> list[str]:
+    """Each result with its verdict, then what there is none of, apart from what was not sent in full."""
+    said = [f"{_name(r.analyte)} {series.amount(r)} ({_verdict(r, side)})" for _, side, r in found if r]
+    absent = [key for key, _, r in found if not r]
+    unsent = [key for key in absent if terms.analytes()[key].group in facts.unknown]
+    none = [_name(key) for key in absent if key not in unsent]
+    said += [f"none at hand: {', '.join(none)}"] if none else []
+    return said + ([f"not sent in full, unknown: {', '.join(map(_name, unsent))}"] if unsent else [])
+
+
+def _name(key: str) -> str:
+    return terms.analytes()[key].short
+
+
+def _verdict(result: Result, side: str) -> str:
+    """By the result's own range; a result without the limit that matters is shown without a verdict."""
+    given = result.reference_range
+    if given is None or (given.high if side == "high" else given.low) is None:
+        return "no limit given"
+    beyond = given.is_exceeded_by(result.central) if side == "high" else _is_low(result)
+    return "open" if beyond is None else f"{side}, for" if beyond else f"not {side}, against"
+
+
+def _is_low(result: Result) -> bool | None:
+    given = result.reference_range
+    return result.central.is_below(given.low) if given and given.low is not None else None
+
+
+def _diagnoses(facts: Facts, family: str) -> list[str]:
+    """Diagnoses of the family that explain nothing by themselves: only suspected, or recorded as over."""
+    of_family = [p for p in facts.problems if p.family == family and p.verification_status not in states.REFUTED]
+    suspected = _labels([p for p in of_family if states.is_active(p)])
+    over = _labels([p for p in of_family if not states.is_active(p)])
+    said = [f"suspected, not confirmed: {suspected} (for)"] if suspected else []
+    return said + ([f"recorded as over: {over} (open)"] if over else [])
+
+
+def _labels(problems: list[Problem]) -> str:
+    labels = list(dict.fromkeys(p.label for p in problems))
+    return ", ".join(labels[:_MOST_LABELS]) + (" and others" if len(labels) > _MOST_LABELS else "")
+
+
+_MOST_LABELS = 2
+
+
+def _hiv(facts: Facts) -> str:
+    screens = {c.presence for c in facts.coded if c.item == "hiv-screen" and not c.provisional}
+    if not screens:
+        return "HIV test not sent, unknown" if "other" in facts.unknown else "no HIV test at hand"
+    if Presence.PRESENT in screens:
+        return "HIV antibody/antigen reported present (for)"
+    return "HIV antibody/antigen absent (against)" if screens == {Presence.ABSENT} else "HIV test unclear (open)"
+
+
+def _transplant(facts: Facts) -> str:
+    if facts.unknown & set(_LISTS):
+        return "problem list or procedures not complete, unknown"
+    return "none in problem list or procedures (against)"
+
+
+def _joined(*said: str) -> str:
+    return "; ".join(said)
+
+
+def _notes(rule: Rule, found: _Kidney) -> tuple[str, ...]:
+    normal = rule.value("against_kidney_from")
+    mildly = found.known and found.function is not None and found.function.egfr.is_below(normal) is True
+    return ("mildly_reduced",) if mildly else ()

@@ -1,0 +1,119 @@
+"""The IMS/IMWG 2025 criteria of high-risk myeloma: which are met, which are not, and which are not known."""
+
+from dataclasses import dataclass
+
+from cds_service.facts import Facts, Result
+from cds_service.knowledge import cytogenetics, myeloma, states
+from cds_service.knowledge.cytogenetics import Lesion, State
+from cds_service.knowledge.equations import CREATININE_UMOL_PER_MG_DL
+from cds_service.knowledge.kidney import creatinine_is_unsteady, kidney_function, whole
+from cds_service.knowledge.model import Finding, Rule
+
+_LESIONS = (
+    "del-17p", "tp53-mutation", "t-4-14", "t-14-16", "t-14-20", "gain-1q", "del-1p32", "del-1p32-biallelic",
+)  # fmt: skip
+_CRITERIA = {
+    1: "del(17p) or TP53 (1)",
+    2: "IGH translocation with 1q gain or del(1p32) (2)",
+    3: "del(1p32) of both copies or with 1q gain (3)",
+    4: "high B2M with normal creatinine (4)",
+}
+
+
+def evaluate(facts: Facts, rule: Rule) -> Finding | None:
+    """Judges each criterion for itself; what was not tested is not known."""
+    b2m = myeloma.to_stage(facts, rule)
+    if b2m is None:
+        return None
+    lesions = {key: cytogenetics.lesion(facts, rule, b2m, key) for key in _LESIONS}
+    shares = cytogenetics.del_17p_shares(facts, rule, b2m)
+    known = {key: lesion.present for key, lesion in lesions.items()}
+    if set(known.values()) == {None} and not shares and b2m.interval.is_below(rule.value("b2m_stage_3_from")):
+        return None
+    known["del-17p"] = cytogenetics.del_17p_in_clone(lesions["del-17p"], shares, rule)
+    kidney = _criterion_4(facts, rule, b2m)
+    criteria = cytogenetics.genetic_criteria(known) | {4: kidney.met}
+    missing = _missing(lesions, shares)
+    asked = {
+        **dict.fromkeys(kidney.notes, True),
+        "missing": bool(missing),
+        "share": known["del-17p"] is None and (lesions["del-17p"].present is True or bool(shares)),
+        "outside": any(lesion.state is State.OUTSIDE for lesion in lesions.values()),
+        "combined_probe": cytogenetics.combined_probe(facts),
+    }
+    return rule.finding(
+        _outcome(criteria),
+        facts.specimen,
+        values={**_named(criteria), "missing": missing, "creatinine": kidney.creatinine, "egfr": kidney.egfr},
+        notes=tuple(note for note, holds in asked.items() if holds),
+        inputs=(b2m, *kidney.results, *shares),
+        thresholds=("b2m_stage_3_from", "creatinine_below", *(("del_17p_cells_above",) if shares else ())),
+    )
+
+
+def _outcome(criteria: dict[int, bool | None]) -> str:
+    judged = set(criteria.values())
+    if True in judged:
+        return "high_risk"
+    if judged == {None}:
+        return "not_known"
+    return "none_met_among_tested" if None in judged else "none_met"
+
+
+def _named(criteria: dict[int, bool | None]) -> dict[str, str]:
+    """The criteria in words, by what they came to."""
+    names = {"met": True, "not_met": False, "not_known": None}
+    listed = {name: [_CRITERIA[n] for n, met in criteria.items() if met is judged] for name, judged in names.items()}
+    return {name: "; ".join(found) or "none" for name, found in listed.items()}
+
+
+def _missing(lesions: dict[str, Lesion], shares: tuple[Result, ...]) -> str:
+    """The abnormalities of which nothing is known; the second copy of 1p32 only where one is lost."""
+    implied = {"del-1p32-biallelic"} if lesions["del-1p32"].present is not True else set()
+    implied |= {"del-17p"} if shares else set()
+    return cytogenetics.described(
+        lesion for key, lesion in lesions.items() if lesion.present is None and key not in implied
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Criterion4:
+    met: bool | None
+    notes: tuple[str, ...] = ()
+    results: tuple[Result, ...] = ()
+    creatinine: str = ""
+    egfr: str = ""
+
+
+def _criterion_4(facts: Facts, rule: Rule, b2m: Result) -> _Criterion4:
+    """B2M with the creatinine of the nearest day; not judged while the kidney is not in a steady state."""
+    window = rule.value("kidney_pairing_days_to")
+    below = b2m.interval.is_below(rule.value("b2m_stage_3_from"))
+    near = facts.within(("creatinine",), b2m.when, window)
+    if states.acute_kidney_injury(facts, b2m.when):
+        return _Criterion4(None, ("acute_kidney_injury",))
+    if creatinine_is_unsteady(facts, b2m.when, window, rule.value("unsteady_fold_from")):
+        return _Criterion4(None, ("unsteady",), near)
+    if below:
+        return _Criterion4(False)
+    if not near:
+        return _Criterion4(None, ("creatinine_missing",))
+    same_day = tuple(r for r in near if r.when.last == near[0].when.last)
+    limit = rule.value("creatinine_below") * CREATININE_UMOL_PER_MG_DL
+    sides = {r.interval.is_below(limit) for r in same_day}
+    if len(sides) > 1 or None in sides:
+        return _Criterion4(None, ("creatinine_unclear",), same_day)
+    (normal,), high = sides, True if below is False else None
+    return _with_egfr(facts, rule, b2m, same_day, cytogenetics.all_of(high, normal), normal=normal)
+
+
+def _with_egfr(
+    facts: Facts, rule: Rule, b2m: Result, creatinines: tuple[Result, ...], met: bool | None, *, normal: bool | None
+) -> _Criterion4:
+    """The criterion with the eGFR beside it, and what the two together say."""
+    reduced = rule.value("reduced_egfr_below")
+    kidney = kidney_function(facts, b2m.when, rule.value("kidney_pairing_days_to"))
+    egfr = f"{whole(kidney.egfr, (reduced,))} mL/min/1.73 m2, {kidney.source}" if kidney else "not known"
+    low = kidney is not None and kidney.egfr.is_below(reduced) is not False
+    note = "creatinine_raised" if not normal else "kidney_reduced" if low else "kidney"
+    return _Criterion4(met, (note,), creatinines, creatinines[0].display, egfr)

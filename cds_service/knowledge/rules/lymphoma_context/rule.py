@@ -1,0 +1,35 @@
+"""What serum B2M means in lymphomas that have no index here: said beside another finding, grading nothing."""
+
+from cds_service.facts import Facts
+from cds_service.knowledge import lymphoid
+from cds_service.knowledge.model import Finding, Rule
+
+_BY_KEY = {
+    "hodgkin-lymphoma": "hodgkin",
+    "mantle-cell-lymphoma": "mantle_cell",
+    "dlbcl": "dlbcl",
+    "sll": "small_lymphocytic",
+    "cns-lymphoma": "other",
+    "lymphoma": "other",
+}
+#: Beside a named disease a less exact entry is the same one: SLL beside CLL, lymphoma beside any.
+_SAID_BY_ANOTHER = {
+    "sll": ("cll", "cll-relapse"),
+    "lymphoma": ("cll", "cll-relapse", "follicular-lymphoma", "waldenstrom"),
+}
+
+
+def evaluate(facts: Facts, rule: Rule) -> Finding | None:
+    """Speaks of the first of these lymphomas that is active and confirmed."""
+    b2m = lymphoid.readable_b2m(facts)
+    if b2m is None:
+        return None
+    there = [
+        outcome
+        for key, outcome in _BY_KEY.items()
+        if lymphoid.confirmed(facts, key) and not lymphoid.confirmed(facts, *_SAID_BY_ANOTHER.get(key, ()))
+    ]
+    if not there:
+        return None
+    notes = tuple(note for note, holds in lymphoid.confounders(facts, b2m.when).items() if holds)
+    return rule.finding(there[0], facts.specimen, notes=notes, inputs=(b2m,))

@@ -1,0 +1,161 @@
+"""Serial results of one specimen: the change since the last comparable one, where there may be a verdict."""
+
+from cds_service.facts import Facts, Medication, Result
+from cds_service.knowledge import series, states, terms, urine
+from cds_service.knowledge.model import Finding, Rule
+from cds_service.knowledge.treatment import drugs_of, list_is_whole
+
+_TREATMENTS = (
+    "anti-myeloma", "possible-anti-myeloma", "anti-lymphoma", "possible-anti-lymphoma", "glucocorticoid",
+    "raises-serum-b2m", "transplant-immunosuppression",
+)  # fmt: skip
+_CHANGED = ("serum_rise", "serum_fall", "serum_above_lowest")
+_MOST_DRUGS = 3
+
+
+def evaluate(facts: Facts, rule: Rule) -> Finding | None:
+    """Compares with the newest earlier result of the same laboratory and method; without one, says why it cannot."""
+    b2m = facts.b2m
+    before = series.earlier(facts, b2m) if b2m and series.is_usable(b2m) else ()
+    if b2m is None or not before:
+        return None
+    comparable = tuple(r for r in before if series.are_alike(b2m, r))
+    last = (comparable or before)[0]
+    lowest = min(comparable, key=lambda r: r.value, default=last)
+    outcome = _outcome(facts, rule, b2m, last, lowest)
+    compared_with = lowest if outcome == "serum_above_lowest" else last
+    values = {
+        "label": _label(b2m),
+        "b2m": b2m.display,
+        "now": series.amount(b2m),
+        "before": series.amount(last),
+        "date": series.day_of(last.when),
+        "change": (series.signed_change if outcome == "not_stated" else series.change_in_words)(b2m, compared_with),
+        "course": _course(comparable, lowest),
+        "what": " and ".join(series.differ_in(b2m, last)),
+    }
+    notes, said, kidney = _notes(facts, rule, b2m, last, outcome)
+    if outcome in _VERDICTS and last is not before[0]:
+        notes += ("left_out",)
+    inputs = tuple(dict.fromkeys((b2m, last, compared_with, *kidney)))
+    thresholds = _VERDICTS.get(outcome, ())
+    return rule.finding(
+        outcome, facts.specimen, values=values | said, notes=notes, inputs=inputs, thresholds=thresholds
+    )
+
+
+_SERUM, _URINE = ("serum_rise_percent_from", "serum_fall_percent_from"), ("urine_fold_from",)
+_VERDICTS = {
+    **dict.fromkeys(("serum_rise", "serum_above_lowest"), _SERUM[:1]),
+    "serum_fall": _SERUM[1:],
+    **dict.fromkeys(("serum_steady", "serum_open"), _SERUM),
+    **dict.fromkeys(("urine_rise", "urine_fall", "urine_steady", "urine_open"), _URINE),
+}
+
+
+def _label(b2m: Result) -> str:
+    short = terms.analytes()[b2m.analyte].short
+    return short[0].upper() + short[1:]
+
+
+def _outcome(facts: Facts, rule: Rule, b2m: Result, last: Result, lowest: Result) -> str:
+    if facts.specimen == "CSF":
+        return "csf"
+    if state := _state_without_verdict(facts, b2m, last):
+        return state
+    alike = series.are_alike(b2m, last)
+    if not alike:
+        return "not_stated" if alike is None else "not_comparable"
+    return _in_urine(rule, b2m, last) if facts.specimen in urine.SPECIMENS else _in_serum(rule, b2m, last, lowest)
+
+
+def _state_without_verdict(facts: Facts, b2m: Result, last: Result) -> str:
+    serum = facts.specimen == "serum"
+    found = {
+        "dialysis": serum and states.dialysis(facts) is not states.Dialysis.NO,
+        "pregnancy": states.pregnant(facts, b2m.when) or states.pregnant(facts, last.when),
+        "child": serum and states.is_child(facts, last.when) is True,
+    }
+    return next((state for state, holds in found.items() if holds), "")
+
+
+def _in_serum(rule: Rule, b2m: Result, last: Result, lowest: Result) -> str:
+    rise = 1 + rule.value("serum_rise_percent_from") / 100
+    fall = 1 - rule.value("serum_fall_percent_from") / 100
+    rose, fell = series.is_at_least(b2m, last, rise), series.is_at_most(b2m, last, fall)
+    if rose or fell:
+        return "serum_rise" if rose else "serum_fall"
+    if rose is None or fell is None:
+        return "serum_open"
+    return "serum_above_lowest" if series.is_at_least(b2m, lowest, rise) else "serum_steady"
+
+
+def _in_urine(rule: Rule, b2m: Result, last: Result) -> str:
+    fold = rule.value("urine_fold_from")
+    rose, fell = series.is_at_least(b2m, last, fold), series.is_at_least(last, b2m, fold)
+    if rose or fell:
+        return "urine_rise" if rose else "urine_fall"
+    return "urine_open" if rose is None or fell is None else "urine_steady"
+
+
+def _course(comparable: tuple[Result, ...], lowest: Result) -> str:
+    """How many comparable results there are, since when, and the lowest of them; "" where there are only two."""
+    if len(comparable) < 2:
+        return ""
+    first = series.day_of(comparable[-1].when)
+    low = f"the lowest {series.amount(lowest)} on {series.day_of(lowest.when)}"
+    return f"{len(comparable) + 1} comparable results since {first}, before this one {low}."
+
+
+def _notes(
+    facts: Facts, rule: Rule, b2m: Result, last: Result, outcome: str
+) -> tuple[tuple[str, ...], dict[str, str], tuple[Result, ...]]:
+    """The notes, the words that they need, and the kidney's results that they rest on."""
+    if facts.specimen != "serum":
+        return (("urine_ph",) if outcome.startswith("urine") else ()), {}, ()
+    asides = ("myeloma",) if _has_myeloma(facts) else ()
+    if outcome not in _VERDICTS and outcome != "not_stated":
+        return asides, {}, ()
+    begun = _begun_between(facts, last, b2m)
+    drugs = ", ".join(begun[:_MOST_DRUGS]) + (" and others" if len(begun) > _MOST_DRUGS else "")
+    told = ("begun",) if begun else ("drugs_unknown",) if outcome == "serum_fall" and not list_is_whole(facts) else ()
+    pair = series.kidney_beside_both(facts, b2m, last)
+    note = _kidney_note(rule, *pair) if pair else "kidney_unknown"
+    if note in ("kidney_unknown", "kidney_similar") and outcome not in _CHANGED:
+        return (*told, *asides), {"drugs": drugs}, ()
+    said = {"drugs": drugs, "kidney": _kidney_in_words(*pair) if pair else ""}
+    return (note, *told, *asides), said, pair or ()
+
+
+def _has_myeloma(facts: Facts) -> bool:
+    return bool(states.active(facts, "myeloma")) or states.myeloma_returned_or_in_remission(facts)
+
+
+def _kidney_note(rule: Rule, now: Result, then: Result) -> str:
+    share = rule.value("kidney_percent_from") / 100
+    rose, fell = series.is_at_least(now, then, 1 + share), series.is_at_most(now, then, 1 - share)
+    if not (rose or fell):
+        return "kidney_similar"
+    worse = rose if now.analyte == "creatinine" else fell
+    return "kidney_worse" if worse else "kidney_better"
+
+
+def _kidney_in_words(now: Result, then: Result) -> str:
+    verb = "rose" if now.value > then.value else "fell" if now.value < then.value else "did not change"
+    name, between = terms.analytes()[now.analyte].short, f"{series.amount(then)} to {series.amount(now)}"
+    return f"{name} {verb} from {between}" if now.value != then.value else f"{name} {verb} ({series.amount(now)})"
+
+
+def _begun_between(facts: Facts, last: Result, b2m: Result) -> tuple[str, ...]:
+    """The drugs whose first entry lies after the one result and not after the other; undated entries tell nothing."""
+    entries: dict[str, list[Medication]] = {}
+    for drug in drugs_of(facts, *_TREATMENTS):
+        entries.setdefault(drug.label, []).append(drug)
+    return tuple(
+        label for label, found in entries.items() if all(m.start for m in found) and _first_between(found, last, b2m)
+    )
+
+
+def _first_between(found: list[Medication], last: Result, b2m: Result) -> bool:
+    first = min((m.start for m in found if m.start), key=lambda start: start.sort_key())
+    return first.first > last.when.last and first.last <= b2m.when.last

@@ -1,0 +1,73 @@
+"""Drugs of the medication list that may account for a raised urine B2M."""
+
+from cds_service.facts import Facts, Medication, Result
+from cds_service.knowledge import levels, states, urine
+from cds_service.knowledge.model import Finding, Rule
+from cds_service.knowledge.treatment import current_drugs, list_is_whole
+from cds_service.knowledge.urine import Acidity
+
+_SOURCED = "tubulotoxic-sourced"
+_MOST_NAMED = 6
+
+
+def evaluate(facts: Facts, rule: Rule) -> Finding | None:
+    """Names the drugs beside a urine B2M that is raised, or that does not reassure."""
+    b2m = facts.b2m
+    if b2m is None or not levels.can_be_compared(b2m) or _says_nothing(facts, rule, b2m):
+        return None
+    given = current_drugs(facts, b2m.when, rule.value("given_days_to"), "tubulotoxic", _SOURCED)
+    sourced = [m for m in given if _SOURCED in m.classes]
+    others = [m for m in given if _SOURCED not in m.classes]
+    values = {"sourced": _named(sourced), "unsourced": _named(others)}
+    return rule.finding(
+        _outcome(facts, sourced, others),
+        facts.specimen,
+        values=values,
+        notes=_notes(facts, sourced, others),
+        inputs=(b2m,),
+        thresholds=("given_days_to",) if given else (),
+    )
+
+
+def _says_nothing(facts: Facts, rule: Rule, b2m: Result) -> bool:
+    """Whether there is nothing to account for, or no conclusion on the tubule is drawn."""
+    if states.pregnant(facts, b2m.when) or states.dialysis(facts) is states.Dialysis.YES:
+        return True
+    reassures = urine.ph_of(facts, rule, b2m).acidity is Acidity.VOUCHES
+    return levels.of_urine(facts, rule, b2m).above is False and reassures
+
+
+def _outcome(facts: Facts, sourced: list[Medication], others: list[Medication]) -> str:
+    if sourced:
+        return "sourced"
+    if others:
+        return "unsourced"
+    return "none_recognised" if list_is_whole(facts) else "list_unknown"
+
+
+def _notes(facts: Facts, sourced: list[Medication], others: list[Medication]) -> tuple[str, ...]:
+    named = bool(sourced or others)
+    asked = {
+        "also_unsourced": bool(sourced and others),
+        "window": named,
+        "list_incomplete": named and not list_is_whole(facts),
+        "unrecognised": not named and list_is_whole(facts) and facts.unrecognised_medications > 0,
+        "tenofovir": any(m.key == "tenofovir-disoproxil" for m in sourced),
+    }
+    return tuple(note for note, holds in asked.items() if holds)
+
+
+def _named(drugs: list[Medication]) -> str:
+    """The drugs with their dates, each once: of two entries of one drug the one whose route is known."""
+    ordered = sorted(drugs, key=lambda drug: drug.systemic is None)
+    by_label: dict[str, Medication] = {}
+    for drug in ordered:
+        by_label.setdefault(drug.label, drug)
+    said = [f"{label} ({'; '.join(_details(drug))})" for label, drug in by_label.items()]
+    return ", ".join(said[:_MOST_NAMED]) + (" and others" if len(said) > _MOST_NAMED else "")
+
+
+def _details(drug: Medication) -> list[str]:
+    spans = (("from", drug.start), ("to", drug.end))
+    dates = [f"{word} {when.last if when.is_precise else when.printed}" for word, when in spans if when]
+    return [" ".join(dates) or "not dated", *(("route not stated",) if drug.systemic is None else ())]

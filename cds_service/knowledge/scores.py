@@ -1,0 +1,159 @@
+"""Prognostic indices: what each item may be worth, every total that the data leave possible, the risk groups of those.
+
+An index is never completed by a guess. What is not known counts both ways, and the index is a range of points and a set
+of groups. Items are three-valued (yes, no, not known); points are Decimal and come from the rule's own TOML.
+"""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from cds_service.facts import Facts, Interval, Moment, Presence, Reason, Result
+
+#: What an item is worth in the indices that count each alike.
+ONE_POINT = Decimal(1)
+_NO_POINT = Decimal(0)
+_NOT_A_RESULT = (Reason.ENTERED_IN_ERROR, Reason.STATUS)
+
+
+# ------------------------------------------------------------------ points, totals, groups
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One item of an index: its name for reading, every number of points it may give, the results it rests on."""
+
+    name: str
+    points: frozenset[Decimal]
+    results: tuple[Result, ...] = ()
+
+    @property
+    def is_known(self) -> bool:
+        """Whether the data leave one number of points only."""
+        return len(self.points) == 1
+
+
+def yes_or_no(name: str, holds: bool | None, worth: Decimal = ONE_POINT, results: tuple[Result, ...] = ()) -> Item:
+    """An item that gives ``worth`` points or none; both are possible where ``holds`` is None."""
+    given = {True: {worth}, False: {_NO_POINT}, None: {_NO_POINT, worth}}[holds]
+    return Item(name, frozenset(given), results)
+
+
+def graded(name: str, *reached: bool | None) -> Item:
+    """An item that gives one point for each step that is reached, the lowest step first.
+
+    A step implies those below it. Steps that contradict one another leave every number of points possible.
+    """
+    lowest = max((place for place, step in enumerate(reached, 1) if step), default=0)
+    highest = next((place for place, step in enumerate(reached) if step is False), len(reached))
+    if lowest > highest:
+        lowest, highest = 0, len(reached)
+    return Item(name, frozenset(Decimal(points) for points in range(lowest, highest + 1)))
+
+
+def totals(items: Iterable[Item]) -> frozenset[Decimal]:
+    """Every total over all completions of what is not known."""
+    sums = frozenset({_NO_POINT})
+    for item in items:
+        sums = frozenset(total + points for total in sums for points in item.points)
+    return sums
+
+
+def groups(sums: Iterable[Decimal], limits: Sequence[Decimal], lowest: int = 0) -> frozenset[int]:
+    """The risk groups of ``sums``, from 0: each of ``limits`` that a total reaches lifts it by one group.
+
+    ``lowest`` is the group below which none of these totals can come.
+    """
+    return frozenset(max(sum(total >= limit for limit in limits), lowest) for total in sums)
+
+
+def span(sums: Collection[Decimal]) -> str:
+    """A range of points in words."""
+    low, high = min(sums), max(sums)
+    return f"{low:f}" if low == high else f"{low:f} to {high:f}"
+
+
+def one_of(names: Sequence[str]) -> str:
+    """Alternatives in words: "low", "low or high", "low, intermediate or high"."""
+    *others, last = names
+    return f"{', '.join(others)} or {last}" if others else last
+
+
+# ------------------------------------------------------------------ three-valued answers
+
+
+def any_of(answers: Collection[bool | None]) -> bool | None:
+    """Whether at least one holds; None where none is known to hold and not all are known."""
+    if True in answers:
+        return True
+    return None if None in answers else False
+
+
+def agreed(answers: Iterable[bool | None]) -> bool | None:
+    """What all of them say; None where they differ, or there are none."""
+    said = set(answers)
+    return said.pop() if len(said) == 1 else None
+
+
+def negated(answer: bool | None) -> bool | None:
+    """The opposite of an answer; what is not known stays so."""
+    return None if answer is None else not answer
+
+
+# ------------------------------------------------------------------ what the chart says of an item
+
+
+def age(facts: Facts, when: Moment) -> Interval:
+    """The patient's age in completed years on ``when``, as far as the birth date tells; unbounded where it does not."""
+    known = facts.patient.age_on(when)
+    return Interval(Decimal(known[0]), Decimal(known[1])) if known else Interval(None, None)
+
+
+def above_own_limit(result: Result) -> bool | None:
+    """Whether a result exceeds the upper limit that came with it; None where none did. No default ever stands in."""
+    return result.reference_range.is_exceeded_by(result.central) if result.reference_range else None
+
+
+def beside(facts: Facts, analyte: str, when: Moment, days: Decimal, until: Moment | None = None) -> tuple[Result, ...]:
+    """All final results of ``analyte`` of the one day that lies nearest to ``when``, no further off than ``days``.
+
+    ``until``: from when on they no longer count, treatment having begun.
+    """
+    near = [r for r in facts.within((analyte,), when, days) if is_before(r.when, until)]
+    return tuple(r for r in near if r.when.last == near[0].when.last)
+
+
+def is_before(when: Moment | None, until: Moment | None) -> bool:
+    """Whether ``when`` lies on a day before ``until``, as far as both are known."""
+    return when is None or until is None or when.last < until.first
+
+
+def stated(
+    facts: Facts,
+    item: str,
+    when: Moment,
+    days: Decimal | None = None,
+    *,
+    lasting: bool = False,
+    until: Moment | None = None,
+) -> bool | None:
+    """What the final coded results of ``item`` say, none further than ``days`` from ``when`` (None: of any time).
+
+    ``lasting``: once present it stays, so that an earlier answer of that kind counts as well. ``until``: from when on
+    they no longer count. None where they contradict one another, where one is unclear or could not be read and none
+    says present, or where there is none.
+    """
+    final = [c for c in facts.coded if c.item == item and not c.provisional and is_before(c.when, until)]
+    near = {c.presence for c in final if days is None or (c.when and c.when.days_until(when) <= days)}
+    earlier = {c.presence for c in final if lasting and (c.when is None or c.when.first <= when.last)}
+    found = near | (earlier & {Presence.PRESENT})
+    if Presence.PRESENT in found:
+        return None if Presence.ABSENT in found else True
+    unread = any(m.item == item and m.reason not in _NOT_A_RESULT for m in facts.missing)
+    return False if found == {Presence.ABSENT} and not unread else None
+
+
+def is_near(result: Result, limit: Decimal, percent: Decimal) -> bool:
+    """Whether a plain value, clearly on one side of ``limit``, lies no further from it than ``percent`` of it."""
+    on_it = result.interval.is_above(limit) is None
+    return not (result.comparator or on_it) and abs(result.value - limit) <= limit * percent / 100

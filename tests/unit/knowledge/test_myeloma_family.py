@@ -1,0 +1,36 @@
+"""The rules on myeloma agree with one another: one limit under one name, one sentence for one thing."""
+
+from collections import defaultdict
+
+import pytest
+
+from cds_service.knowledge.model import load
+
+FAMILY = [rule for rule in load() if rule.id in {"iss-stage", "r-iss-stage", "r2-iss-stage", "imwg-high-risk"}]
+
+
+def test_the_family_is_whole() -> None:
+    assert len(FAMILY) == 4
+
+
+@pytest.mark.parametrize("what", ["value", "unit", "basis"])
+def test_thresholds_of_one_name_are_equal(what: str) -> None:
+    seen = defaultdict(set)
+    for rule in FAMILY:
+        for name, threshold in rule.thresholds.items():
+            seen[name].add(getattr(threshold, what))
+    assert {name: values for name, values in seen.items() if len(values) > 1} == {}
+    assert len(seen["b2m_stage_3_from"]) == 1
+
+
+def test_what_the_revised_stages_have_in_common_is_said_in_the_same_words() -> None:
+    """A card shows equal sentences once."""
+    r_iss, r2_iss = (rule for rule in FAMILY if rule.id in {"r-iss-stage", "r2-iss-stage"})
+    shared = set(r_iss.notes) & set(r2_iss.notes)
+    assert len(shared) == 9
+    assert all(r_iss.notes[note] == r2_iss.notes[note] for note in shared)
+
+
+def test_only_the_iss_stage_raises_a_card() -> None:
+    raising = {rule.id for rule in FAMILY if any(outcome.raises_card for outcome in rule.outcomes.values())}
+    assert raising == {"iss-stage"}
