@@ -59,8 +59,23 @@ def kind_of_word(text: str) -> str | None:
 def kinds_named(text: str) -> set[str]:
     """The kinds of specimen that stand somewhere in ``text`` as words: "Beta-2-Microglobulin, Urine" names urine."""
     words = re.findall(r"[^\W\d_]+", text.casefold())
-    said = f" {' '.join(words)} "
-    return {kind for word, kind in kinds_by_word().items() if len(word) >= _SHORTEST and f" {word} " in said}
+    found = set()
+    for place, word in enumerate(words):
+        for phrase, kind in _phrases_by_first_word().get(word, ()):
+            if tuple(words[place : place + len(phrase)]) == phrase:
+                found.add(kind)
+    return found
+
+
+@cache
+def _phrases_by_first_word() -> dict[str, list[tuple[tuple[str, ...], str]]]:
+    """The words of each thing that a specimen is called, with its kind, by the first of them."""
+    phrases: dict[str, list[tuple[tuple[str, ...], str]]] = {}
+    for called, kind in kinds_by_word().items():
+        words = tuple(re.findall(r"[^\W\d_]+", called))
+        if len(called) >= _SHORTEST and words:
+            phrases.setdefault(words[0], []).append((words, kind))
+    return phrases
 
 
 def contradicts(kind: str, analyte_specimen: str) -> bool:
