@@ -145,9 +145,17 @@ def with_component_id(part: Json, whole: Json, place: int) -> Json:
     return {**part, **inside, REFERENCE: reference_of(whole)} if inside["id"] else {**part, "id": None}
 
 
-def references_by_url(bundle: object) -> Iterator[tuple[str, str]]:
-    """The (fullUrl, reference) pairs of a Bundle's entries."""
+def entries_of(bundle: object, depth: int = 0) -> Iterator[Json]:
+    """The entries of a Bundle, then of the Bundles inside it."""
     for entry in objects(bundle, "entry"):
+        yield entry
+        if text(entry, "resource", "resourceType") == "Bundle" and depth < _DEEPEST:
+            yield from entries_of(entry["resource"], depth + 1)
+
+
+def references_by_url(bundle: object) -> Iterator[tuple[str, str]]:
+    """The (fullUrl, reference) pairs of a Bundle's entries, those of the Bundles inside it included."""
+    for entry in entries_of(bundle):
         reference = reference_of(entry["resource"]) if isinstance(entry.get("resource"), dict) else ""
         if text(entry, "fullUrl") and reference:
             yield text(entry, "fullUrl"), reference

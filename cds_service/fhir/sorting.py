@@ -12,6 +12,8 @@ from cds_service.fhir.shape import Json, objects, text
 _MEDICATIONS = ("MedicationRequest", "MedicationStatement", "MedicationAdministration")
 _OF_A_PATIENT = ("Observation", "Condition", "Procedure", *_MEDICATIONS)
 _REFERRED_TO = ("Specimen", "Medication")
+#: What a result can be about in the patient's stead; a focus may also be the tumour or the specimen it tells of.
+_BEARERS = {"Patient", "RelatedPerson", "Group", "Device", "Location"}
 _ALSO = "/also/"
 _PART = "/part/"
 _IN_ERROR = "entered-in-error"
@@ -198,7 +200,8 @@ class Sorting:
         if not reference:
             return str(Reason.NO_SUBJECT)
         about = [text(focus, "reference") for focus in objects(resource, "focus")]
-        return "" if all(self._is_the_patient(r) for r in (reference, *about)) else "another-patient"
+        others = [r for r in about if self._target(r, resource).split("/")[0] in _BEARERS]
+        return "" if all(self._is_the_patient(r) for r in (reference, *others)) else "another-patient"
 
     def _is_the_patient(self, reference: str) -> bool:
         """Whether a reference, in any form, names the patient; the same id on another server is somebody else."""

@@ -12,7 +12,7 @@ from typing import Any
 from uuid import uuid4
 
 from cds_service.errors import InputFileError
-from cds_service.fhir.bundle import patient_id_of, resources_of, with_contained
+from cds_service.fhir.bundle import entries_of, patient_id_of, resources_of, with_contained
 from cds_service.fhir.gather import prefetch_templates
 from cds_service.fhir.meaning import with_components
 from cds_service.fhir.shape import Json, objects, text
@@ -92,7 +92,7 @@ def not_asked_for(call: Recorded) -> list[Json]:
 def _patient_ids(document: Json) -> dict[str, str]:
     """Patient id by the fullUrl under which a Bundle holds the Patient; its own id, else the end of that URL."""
     found = {}
-    for entry in objects(document, "entry"):
+    for entry in entries_of(document):
         url = text(entry, "fullUrl")
         if url and text(entry, "resource", "resourceType") == "Patient":
             found[url] = text(entry, "resource", "id") or re.split("[:/]", url)[-1]

@@ -178,7 +178,7 @@ def test_a_component_has_the_status_and_the_time_of_the_whole(
 # ------------------------------------------------------------------ whose it is
 
 
-@pytest.mark.parametrize("focus", ["Patient/p", "https://ehr.example/fhir/Patient/p"])
+@pytest.mark.parametrize("focus", ["Patient/p", "https://ehr.example/fhir/Patient/p", "Condition/tumour", "#specimen"])
 def test_a_result_with_the_patient_in_focus_is_the_patients(focus: str) -> None:
     assert value_of(reviewed(bundle(observation(focus=[{"reference": focus}])))) == Decimal("4.2")
 
