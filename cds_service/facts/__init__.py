@@ -13,9 +13,13 @@ from enum import StrEnum
 from cds_service.facts.values import Interval as Interval
 from cds_service.facts.values import Moment as Moment
 from cds_service.facts.values import legible as legible
+from cds_service.facts.values import to_digits as to_digits
 
 #: The longest text of a result in a card's summary, in characters.
 DISPLAY_LIMIT = 40
+
+#: The unit of a ratio of two like things: a number alone says as much.
+_NUMBER_ALONE = "{ratio}"
 
 
 class Reason(StrEnum):
@@ -100,12 +104,13 @@ class PrintedUnit:
 class Suspicion:
     """A value that more likely stands for another unit. ``value``: what it would then be, in the canonical unit.
 
-    ``likely_unit`` is "" where the value is only unusual.
+    ``likely_unit`` is "" where the value is only unusual; ``possible_unit`` is then the unit that ``value`` is for.
     """
 
     likely_unit: str
     value: Decimal | None
     interval: Interval | None = None
+    possible_unit: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,13 +148,16 @@ class Result:
     @property
     def quantity(self) -> str:
         """Value and canonical unit: for reading, never for comparing."""
-        return f"{self.comparator}{self.shown} {self.unit}"
+        number = f"{self.comparator}{self.shown}"
+        return number if self.unit == _NUMBER_ALONE else f"{number} {self.unit}"
 
     @property
     def display(self) -> str:
-        """The result as filed, with the canonical quantity behind it where that reads differently."""
-        if self.filed == self.quantity:
+        """The result as filed, with the canonical quantity behind it where its number is another."""
+        if self.unit == _NUMBER_ALONE:
             return self.quantity
+        if self.printed_unit.factor == 1 and not self.printed_unit.molar and len(self.filed) <= DISPLAY_LIMIT:
+            return self.filed
         both = f"{self.filed} ({self.quantity})"
         return both if len(both) <= DISPLAY_LIMIT else self.quantity
 

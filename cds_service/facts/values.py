@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 
 _LEGIBLE_DIGITS = 7
+_SHOWN_DIGITS = 3
 
 
 def legible(number: Decimal) -> str:
@@ -12,6 +13,14 @@ def legible(number: Decimal) -> str:
     if len(number.as_tuple().digits) > _LEGIBLE_DIGITS:
         number = number.quantize(Decimal((0, (1,), number.adjusted() - _LEGIBLE_DIGITS + 1))).normalize()
     return f"{number:f}"
+
+
+def to_digits(converted: Decimal, printed: Decimal) -> str:
+    """``converted`` for reading, with the significant digits of ``printed``, at least three."""
+    if converted.is_zero():
+        return "0"
+    digits = max(len(printed.as_tuple().digits), _SHOWN_DIGITS)
+    return legible(converted.quantize(Decimal((0, (1,), converted.adjusted() - digits + 1))))
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,7 +72,7 @@ def gather(
     )
     patient = next((r for r in groups[PATIENT].resources if r.get("resourceType") == "Patient"), None)
     chart = Sorting(call.context.patientId, urls, _bases(call)).chart(
-        results, groups, patient, lacking={key: groups[key].lacking for key in asked if key not in (PATIENT, B2M)}
+        results, groups, patient, lacking={key: groups[key].lacking for key in asked if key != PATIENT}
     )
     _require(chart, groups, server_refused=bool(fetch and call.fhirServer and not fetching))
     return chart

@@ -22,6 +22,7 @@ from cds_service.knowledge.terms.coded import CodedTerm
 
 _MOST_B2M = 12
 _MOST_COMPANIONS = 8
+_KIDNEY = "kidney"
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 _NOT_A_RESULT = (Reason.ENTERED_IN_ERROR, Reason.STATUS)
 _NO_TIME = (Reason.NO_DATE, Reason.FUTURE)
@@ -67,7 +68,8 @@ def read(chart: Chart, *, as_of: datetime, newest_within_days: int | None = None
     reads = [_Read(frozenset({c.place}), _read(c, beside)) for found in b2m.values() for c in _newest(found, chart)]
     pool = _under_review(_without_conflicts(reads), chart, as_of, newest_within_days)
     moments = [r.when for r in pool if r.when]
-    companions = [c for found in others.values() for c in _nearest(found, moments)]
+    b2m_moments = [r.reading.when for r in reads if r.reading.when]
+    companions = [c for found in others.values() for c in _nearest(found, moments, b2m_moments)]
     reads += [_Read(frozenset({c.place}), _read(c, beside)) for c in companions]
     kept = _without_conflicts(reads)
     coded, coded_fates = _read_coded(chart, as_of)
@@ -160,21 +162,47 @@ def _read(candidate: _Candidate, beside: Surroundings) -> Reading:
 
 
 def _newest(found: list[_Candidate], chart: Chart) -> list[_Candidate]:
-    """The newest few results of B2M, those with a status that counts first, and all that are under review."""
-    ordered = sorted(found, key=lambda c: (c.counts, c.when.sort_key() if c.when else _LONG_AGO), reverse=True)
+    """The newest few results of B2M, those with a status that counts first, and all that are under review.
+
+    Those not later than what is under review go before the later ones, of which the newest is read in any case.
+    """
     reviewed = chart.under_review or frozenset()
-    return [c for rank, c in enumerate(ordered) if rank < _MOST_B2M or c.place in reviewed]
+    until = max((_at(c) for c in found if c.place in reviewed), default=None)
+    newest = max(found, key=lambda c: (c.counts, _at(c)))
+    ordered = sorted(found, key=lambda c: (c.counts, until is None or _at(c) <= until, _at(c)), reverse=True)
+    return [c for rank, c in enumerate(ordered) if rank < _MOST_B2M or c.place in reviewed or c is newest]
 
 
-def _nearest(found: list[_Candidate], moments: list[Moment]) -> list[_Candidate]:
-    """The few companions closest in time to a result under review, those with a status that counts first."""
+def _at(candidate: _Candidate) -> datetime:
+    return candidate.when.sort_key() if candidate.when else _LONG_AGO
 
+
+def _nearest(found: list[_Candidate], moments: list[Moment], b2m: list[Moment]) -> list[_Candidate]:
+    """The few companions nearest in time to each result under review, those with a status that counts first.
+
+    Of kidney function also the nearest to every other B2M that was read, and the newest of long before: how it
+    developed is read beside the B2M.
+    """
+    chosen = [c for moment in moments for c in _by_distance(found, moment)[:_MOST_COMPANIONS]]
+    if not moments:
+        chosen = _by_distance(found, None)[:_MOST_COMPANIONS]
+    if found[0].analyte.group == _KIDNEY and moments:
+        chosen += [_by_distance(found, moment)[0] for moment in b2m]
+        long_before = [c for c in found if c.counts and c.when and _is_long_before(c.when, moments[0])]
+        chosen += sorted(long_before, key=_at, reverse=True)[:1]
+    return list({c.place: c for c in chosen}.values())
+
+
+def _by_distance(found: list[_Candidate], moment: Moment | None) -> list[_Candidate]:
     def rank(candidate: _Candidate) -> tuple[bool, bool, int]:
         when = candidate.when
-        apart = min((when.days_until(m) for m in moments), default=0) if when else 0
-        return not candidate.counts, when is None, apart
+        return not candidate.counts, when is None, when.days_until(moment) if when and moment else 0
 
-    return sorted(found, key=rank)[:_MOST_COMPANIONS]
+    return sorted(found, key=rank)
+
+
+def _is_long_before(when: Moment, moment: Moment) -> bool:
+    return when.last < moment.first and when.days_until(moment) > terms.limit("kidney_long_before_days_above")
 
 
 def _under_review(reads: list[_Read], chart: Chart, as_of: datetime, within_days: int | None) -> list[Reading]:

@@ -5,13 +5,14 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
-from cds_service.facts import Interval, PrintedUnit, Reason, Suspicion, legible
+from cds_service.facts import Interval, PrintedUnit, Reason, Suspicion, legible, to_digits
 from cds_service.fhir.shape import text
 from cds_service.knowledge.terms import (
     SNOMED,
     UCUM,
     Analyte,
     LoincCode,
+    Slip,
     Unit,
     printed_units,
     unit_of_snomed,
@@ -21,7 +22,6 @@ _INVISIBLE = dict.fromkeys(map(ord, "\u200b\u200c\u200d\u2060\ufeff\u00ad"))
 _SAME_LOOK = str.maketrans({"\u00b5": "u", "\u03bc": "u", "\u00a0": " ", "\u202f": " ", "\u2009": " "})
 _NUMBER = re.compile(r"[+-]?\d+(\.\d+)?([eE][+-]?\d{1,3})?", re.ASCII)
 _MOST_DIGITS = 18
-_SHOWN_DIGITS = 3
 COMPARATORS = {"", "<", "<=", ">", ">="}
 
 
@@ -84,7 +84,7 @@ def convert(number: Decimal, comparator: str, unit: Unit, analyte: Analyte) -> C
     scale = unit.factor / analyte.canonical.factor
     if unit.dimension == analyte.canonical.dimension:
         exact = number * scale
-        shown = legible(number) if scale == 1 else _to_digits(exact, number)
+        shown = legible(number) if scale == 1 else to_digits(exact, number)
         interval = _interval(exact, exact, comparator)
         return Canonical(exact, shown, interval, interval, PrintedUnit(unit.ucum, scale))
     if analyte.molar is None:
@@ -95,19 +95,11 @@ def convert(number: Decimal, comparator: str, unit: Unit, analyte: Analyte) -> C
     value = number * factor
     return Canonical(
         value=value,
-        shown=_to_digits(value, number),
+        shown=to_digits(value, number),
         interval=_interval(*ends, comparator),
         central=_interval(value, value, comparator),
         printed_unit=PrintedUnit(unit.ucum, factor, molar.low != molar.high),
     )
-
-
-def _to_digits(converted: Decimal, printed: Decimal) -> str:
-    """``converted`` with the significant digits of ``printed``, at least three."""
-    if converted.is_zero():
-        return "0"
-    digits = max(len(printed.as_tuple().digits), _SHOWN_DIGITS)
-    return legible(converted.quantize(Decimal((0, (1,), converted.adjusted() - digits + 1))))
 
 
 def _interval(low: Decimal, high: Decimal, comparator: str) -> Interval:
@@ -135,20 +127,31 @@ def is_implausible(interval: Interval, analyte: Analyte) -> bool:
 
 
 def suspicion(canonical: Canonical, analyte: Analyte) -> Suspicion | None:
-    """Whether a value more likely stands for another unit: only where it was filed in the canonical one.
+    """Whether a value more likely stands for another unit: only where it was filed in the unit that the slip is for.
 
     A result below a limit is suspected where all that it may stand for is.
     """
-    filed_as_canonical = canonical.printed_unit.factor == 1 and not canonical.printed_unit.molar
-    interval, value = canonical.interval, canonical.value
-    for slip in analyte.slips if filed_as_canonical and interval.high is not None else ():
-        if slip.from_ <= value < slip.below:
-            otherwise = value * slip.factor if slip.factor else None
-            moved = _scaled(interval, slip.factor) if slip.factor else None
-            return Suspicion(slip.likely_unit, otherwise, moved)
+    interval = canonical.interval
+    slip = next((slip for slip in analyte.slips if _fits_slip(canonical, slip)), None)
+    otherwise = canonical.value * slip.factor if slip and slip.factor else None
+    if slip and not slip.only_unusual:
+        moved = _scaled(interval, slip.factor) if slip.factor else None
+        return Suspicion(slip.likely_unit, otherwise, moved)
     if analyte.doubt_above is not None and interval.is_above(analyte.doubt_above):
-        return Suspicion("", None)
+        return Suspicion("", otherwise, possible_unit=slip.likely_unit if slip else "")
     return None
+
+
+def _fits_slip(canonical: Canonical, slip: Slip) -> bool:
+    """Whether a value filed in the unit of ``slip`` lies in its range.
+
+    Of a slip that names its unit only a plain number counts: "<2 ug/L" says what a method can detect.
+    """
+    printed, interval = canonical.printed_unit, canonical.interval
+    if printed.molar or printed.factor != (slip.printed_factor or 1) or interval.high is None:
+        return False
+    plain = interval.low is not None or slip.printed_factor is None
+    return plain and slip.from_ <= canonical.value < slip.below
 
 
 def _scaled(interval: Interval, factor: Decimal) -> Interval:

@@ -9,8 +9,9 @@ from enum import StrEnum
 
 from cds_service.facts import CodedResult, Facts, Moment, Presence, Result
 from cds_service.knowledge.model import Rule
+from cds_service.knowledge.myeloma import ANTI_MYELOMA
 from cds_service.knowledge.terms.coded import coded_terms
-from cds_service.knowledge.treatment import drugs_of
+from cds_service.knowledge.treatment import began_by
 
 
 class State(StrEnum):
@@ -60,17 +61,11 @@ def _together(results: Iterable[CodedResult]) -> State:
 
 def is_baseline(facts: Facts, rule: Rule, b2m: Result, when: Moment | None) -> bool:
     """Whether a genetic result belongs to the disease as it was at the B2M: near enough, and before treatment."""
-    if when is None or begun_by(facts, b2m, when):
+    if when is None or began_by(facts, b2m.when, when, *ANTI_MYELOMA):
         return False
     later = when.last > b2m.when.last
     limit = rule.value("genetics_after_days_to" if later else "genetics_before_days_to")
     return when.days_until(b2m.when) <= limit
-
-
-def begun_by(facts: Facts, b2m: Result, when: Moment) -> bool:
-    """Whether a drug that is, or may be, anti-myeloma treatment began after the B2M and no later than ``when``."""
-    starts = [m.start for m in drugs_of(facts, "anti-myeloma", "possible-anti-myeloma") if m.start]
-    return any(b2m.when.last < start.first <= when.last for start in starts)
 
 
 def combined_probe(facts: Facts) -> bool:

@@ -103,3 +103,19 @@ def bedside_schwartz(creatinine: Decimal, height: Decimal) -> Decimal:
     if creatinine <= 0:
         raise ValueError("creatinine must be above 0 mg/dL")
     return Decimal("0.413") * height / creatinine
+
+
+def serum_b2m_at_gfr(gfr: Decimal) -> Decimal:
+    """Serum B2M in mg/L that adults with kidney disease had at a measured GFR. Never to be turned round into an eGFR.
+
+    Args:
+        gfr: GFR in mL/min, above zero.
+
+    Raises:
+        ValueError: the GFR is not above zero.
+
+    Source: Ren Fail 2001;23:419-29, doi 10.1081/jdi-100104725, PMID 11499557 (160 adults).
+    """
+    if gfr <= 0:
+        raise ValueError("GFR must be above 0 mL/min")
+    return (Decimal("4.274") - Decimal("0.814") * gfr.ln()).exp()

@@ -13,6 +13,7 @@ from cds_service.knowledge.equations import (
     ckd_epi_2012_cystatin,
     ckd_epi_2021_creatinine,
     ckd_epi_2021_creatinine_cystatin,
+    serum_b2m_at_gfr,
 )
 from cds_service.knowledge.terms import analyte_of_loinc, limit
 
@@ -80,9 +81,48 @@ def height_for_schwartz(facts: Facts, when: Moment) -> Result | None:
 
 
 def creatinine_is_unsteady(facts: Facts, when: Moment, within_days: Decimal, fold: Decimal) -> bool:
-    """Whether creatinine changed ``fold`` or more among the results within ``within_days`` of ``when``."""
-    values = [r.value for r in facts.within(("creatinine",), when, within_days) if not r.comparator]
-    return len(values) > 1 and max(values) >= min(values) * fold
+    """Whether creatinine changed ``fold`` or more near ``when``: see ``unsteady_creatinine``."""
+    return bool(unsteady_creatinine(facts, when, within_days, fold))
+
+
+def unsteady_creatinine(facts: Facts, when: Moment, within_days: Decimal, fold: Decimal) -> tuple[Result, ...]:
+    """The two creatinines, the earlier first, that differ ``fold`` or more; none where creatinine is steady.
+
+    Among those within ``within_days`` of ``when``; else the nearest of them and the last one before that time.
+    """
+    all_told = [r for r in facts.within(("creatinine",), when, limit("unsteady_days_to")) if not r.comparator]
+    near = [r for r in all_told if r.when.days_until(when) <= within_days]
+    if not near:
+        return ()
+    before = [r for r in all_told if r not in near and r.when.last < when.first]
+    for pair in ((min(near, key=_value), max(near, key=_value)), (near[0], *before[:1])):
+        if max(r.value for r in pair) >= min(r.value for r in pair) * fold:
+            return tuple(sorted(pair, key=lambda r: r.when.sort_key()))
+    return ()
+
+
+def _value(result: Result) -> Decimal:
+    return result.value
+
+
+def is_far_above(b2m: Result, found: Sequence[KidneyFunction], fold: Decimal) -> bool:
+    """Whether a serum B2M is surely more than ``fold`` times what adults had at every GFR that ``found`` allows."""
+    lowest = [function.egfr.low for function in found]
+    return all(low and b2m.interval.is_above(serum_b2m_at_gfr(low) * fold) for low in lowest)
+
+
+def is_far_below(b2m: Result, found: Sequence[KidneyFunction], fold: Decimal) -> bool:
+    """Whether a serum B2M is surely less than that level divided by ``fold``."""
+    highest = [function.egfr.high for function in found]
+    return all(high and b2m.interval.is_below(serum_b2m_at_gfr(high) / fold) for high in highest)
+
+
+def expected_b2m(function: KidneyFunction) -> str:
+    """The serum B2M in mg/L that adults had at such a GFR, for reading; "" where the eGFR has no end above 0."""
+    ends = [serum_b2m_at_gfr(end).quantize(Decimal("0.1")) for end in (function.egfr.high, function.egfr.low) if end]
+    if len(ends) == 1:
+        return f"{'at least' if function.egfr.high else 'at most'} {ends[0]}"
+    return " to ".join(f"about {end}" if end == ends[0] else str(end) for end in dict.fromkeys(ends))
 
 
 def equation_of(reported: Result) -> str:

@@ -6,7 +6,7 @@ Each function takes the rule that asks: its own TOML holds the defaults, under t
 from dataclasses import dataclass
 from decimal import Decimal
 
-from cds_service.facts import Facts, Result, legible
+from cds_service.facts import Facts, Result, legible, to_digits
 from cds_service.knowledge import states
 from cds_service.knowledge.model import Rule
 
@@ -29,9 +29,13 @@ class Level:
     thresholds: tuple[str, ...] = ()
     default_exists: bool = True
 
-    def shown(self, unit: str) -> str:
-        """The limit and its unit, "" where there is none."""
-        return "" if self.limit is None else f"{legible(self.limit)} {unit}"
+    def shown(self, b2m: Result) -> str:
+        """The limit in the unit of ``b2m``, "" where there is none; no more digits than it had in the unit as filed."""
+        if self.limit is None:
+            return ""
+        filed = (self.limit / b2m.printed_unit.factor).normalize()
+        converted = b2m.printed_unit.factor != 1 and self.origin == "laboratory" and not self.limit.is_zero()
+        return f"{to_digits(self.limit, filed) if converted else legible(self.limit)} {b2m.unit}"
 
 
 def can_be_compared(b2m: Result | None) -> bool:

@@ -10,7 +10,7 @@ from decimal import Decimal
 from cds_service.facts import Facts, Moment, Problem, Result
 from cds_service.knowledge import scores, states
 from cds_service.knowledge.model import Finding, Rule
-from cds_service.knowledge.treatment import Course, Treatment, course_before
+from cds_service.knowledge.treatment import Course, Treatment, baseline_ends, course_before
 
 #: How an item is called that asks for the laboratory's own upper limit.
 OWN_LIMIT = "{} above the laboratory's own limit"
@@ -18,7 +18,6 @@ OWN_LIMIT = "{} above the laboratory's own limit"
 _AGAINST_LYMPHOMA = ("anti-lymphoma", "possible-anti-lymphoma")
 _AGAINST_MYELOMA = ("anti-myeloma", "possible-anti-myeloma")
 _RETURNED_OR_REMISSION = {"recurrence", "relapse", "remission"}
-_TRANSPLANTATION = "stem-cell-transplantation"
 _GRAVEST_FIRST = (Treatment.BEGUN, Treatment.POSSIBLY_BEGUN, Treatment.UNKNOWN, Treatment.NONE_RECOGNISED)
 _NOTE_ON_TREATMENT = {
     Treatment.UNKNOWN: "treatment_unknown",
@@ -90,12 +89,12 @@ def in_chart(facts: Facts, kind: Kind) -> Disease | None:
     course = min(courses, key=lambda c: _GRAVEST_FIRST.index(c.treatment))
     found = {
         "returned": _returned(facts, kind),
-        "transplanted": _transplanted(facts, b2m.when),
+        "transplanted": states.stem_cells_transplanted(facts, b2m.when),
         "treated": course.treatment is Treatment.BEGUN,
     }
     why_not = next((reason for reason, holds in found.items() if holds), "")
-    begun = [c.later.start for c in courses if c.later and c.later.start]
-    treated_from = min(begun, key=lambda start: start.first, default=None)
+    classes = [drug_class for pair in kind.drugs for drug_class in pair]
+    treated_from = baseline_ends(facts, b2m.when, *classes)
     return Disease(b2m, problems, course, treated_from, _days_from_diagnosis(facts, kind, b2m.when), why_not)
 
 
@@ -104,12 +103,6 @@ def _returned(facts: Facts, kind: Kind) -> bool:
     coded = facts.problems_of(*kind.relapse, *kind.remission)
     by_status = (p for p in facts.problems_of(kind.key) if p.clinical_status in _RETURNED_OR_REMISSION)
     return any(p.verification_status not in states.REFUTED for p in (*coded, *by_status))
-
-
-def _transplanted(facts: Facts, when: Moment) -> bool:
-    """Whether stem cells were transplanted: by the problem list, or by a procedure not known to be later."""
-    earlier = (p for p in facts.procedures if p.when is None or p.when.first <= when.last)
-    return bool(states.active(facts, "stem-cell-transplant")) or any(p.key == _TRANSPLANTATION for p in earlier)
 
 
 def _days_from_diagnosis(facts: Facts, kind: Kind, when: Moment) -> tuple[int, int] | None:

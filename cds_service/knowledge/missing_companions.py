@@ -31,6 +31,7 @@ _SAID_AS = {
     Reason.NO_SUBJECT: "does not say whose it is",
 }
 _GROUPS = {
+    "b2m": "other B2M results",
     "kidney": "kidney results",
     "myeloma": "myeloma companions",
     "conditions": "problem list",

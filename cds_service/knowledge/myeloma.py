@@ -10,10 +10,15 @@ from cds_service.facts import CodedResult, Facts, Interval, Problem, Result
 from cds_service.knowledge import states
 from cds_service.knowledge.model import Rule
 from cds_service.knowledge.terms.coded import stage_of_answer
-from cds_service.knowledge.treatment import Course, Treatment, course_before
+from cds_service.knowledge.treatment import Course, Treatment, began_by, course_before
 
 _NUMERALS = {1: "I", 2: "II", 3: "III"}
 _DAY = len("2026-03-02")
+
+
+#: The drug classes that are anti-myeloma treatment, or may be.
+ANTI_MYELOMA = ("anti-myeloma", "possible-anti-myeloma")
+_ALBUMIN = ("albumin", "albumin-electrophoresis")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +40,7 @@ def in_chart(facts: Facts, rule: Rule, b2m: Result) -> Myeloma | None:
     again = states.myeloma_returned_or_in_remission(facts)
     if not (problems or again):
         return None
-    course = course_before(facts, b2m.when, "anti-myeloma", "possible-anti-myeloma")
+    course = course_before(facts, b2m.when, *ANTI_MYELOMA)
     reason = "relapse_or_remission" if again else _why_not(facts, rule, b2m, problems, course)
     return Myeloma(problems, course, reason)
 
@@ -54,7 +59,7 @@ def _why_not(facts: Facts, rule: Rule, b2m: Result, myeloma: tuple[Problem, ...]
         "unconfirmed": not any(states.is_confirmed(p) for p in myeloma),
         "child": states.is_child(facts, b2m.when) is True,
         "dialysis": states.dialysis(facts) is states.Dialysis.YES,
-        "transplanted": bool(states.active(facts, "stem-cell-transplant")),
+        "transplanted": states.stem_cells_transplanted(facts, b2m.when),
         "treated": course.treatment is Treatment.BEGUN,
         "smouldering": bool(states.active(facts, "smouldering-myeloma")),
         "not_new": days_from_diagnosis(facts, b2m, at_least=True) > rule.value("diagnosis_days_to"),
@@ -78,11 +83,16 @@ def days_from_diagnosis(facts: Facts, b2m: Result, *, at_least: bool) -> int:
 def albumins_beside(facts: Facts, rule: Rule, b2m: Result) -> tuple[tuple[Result, ...], bool]:
     """The albumin results of the day nearest to the B2M, and whether there are only ones too far off."""
     pairing = rule.value("albumin_pairing_days_to")
-    nearest = facts.nearest(("albumin", "albumin-electrophoresis"), b2m.when, pairing)
-    if nearest is None or nearest.when.days_until(b2m.when) > pairing:
-        return (), nearest is not None
-    same_day = [r for r in facts.within((nearest.analyte,), b2m.when, pairing) if r.when.last == nearest.when.last]
-    return tuple(same_day), False
+    near = [r for r in facts.within(_ALBUMIN, b2m.when, pairing) if not _is_under_treatment(facts, b2m, r)]
+    if not near:
+        return (), facts.nearest(_ALBUMIN, b2m.when, pairing) is not None
+    same_day = [r for r in near if r.when.last == near[0].when.last]
+    best = min((r.analyte for r in same_day), key=_ALBUMIN.index)
+    return tuple(r for r in same_day if r.analyte == best), False
+
+
+def _is_under_treatment(facts: Facts, b2m: Result, result: Result) -> bool:
+    return began_by(facts, b2m.when, result.when, *ANTI_MYELOMA)
 
 
 def iss_stages(b2m: Interval, albumins: tuple[Result, ...], rule: Rule) -> frozenset[int]:

@@ -6,9 +6,10 @@ from decimal import Decimal
 from itertools import product
 
 from cds_service.facts import Facts, Interval, Result
-from cds_service.knowledge.cytogenetics import Lesion, State, begun_by, combined_probe, del_17p_shares
+from cds_service.knowledge.cytogenetics import Lesion, State, combined_probe, del_17p_shares
 from cds_service.knowledge.model import Rule
-from cds_service.knowledge.treatment import course_before
+from cds_service.knowledge.myeloma import ANTI_MYELOMA
+from cds_service.knowledge.treatment import began_by, course_before
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +51,8 @@ def ldh_beside(facts: Facts, rule: Rule, b2m: Result) -> Ldh:
 
 def _is_before_treatment(facts: Facts, rule: Rule, b2m: Result, result: Result) -> bool:
     """Whether LDH was taken before the first charted anti-myeloma drug, and not too long before it."""
-    first = course_before(facts, b2m.when, "anti-myeloma", "possible-anti-myeloma").later
-    if begun_by(facts, b2m, result.when):
+    first = course_before(facts, b2m.when, *ANTI_MYELOMA).later
+    if began_by(facts, b2m.when, result.when, *ANTI_MYELOMA):
         return False
     return not (first and first.start) or result.when.days_until(first.start) <= rule.value("before_dose_days_to")
 

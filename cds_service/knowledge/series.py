@@ -94,8 +94,8 @@ def change_in_words(after: Result, before: Result) -> str:
         surely = times.high
     else:
         return _NOT_CERTAIN
-    at_least = "" if times.low == times.high else "at least "
-    return at_least + (_fold(surely) if after.specimen in URINES else _percent(surely))
+    change = _fold(surely) if after.specimen in URINES else _percent(surely)
+    return change if times.low == times.high or change.startswith(">") else f"≥ {change}"
 
 
 def signed_change(after: Result, before: Result) -> str:
@@ -108,12 +108,12 @@ def signed_change(after: Result, before: Result) -> str:
 
 def _percent(times: Decimal) -> str:
     percent = abs(times - 1) * 100
-    return f"{percent.quantize(Decimal(1), ROUND_DOWN)} %" if percent <= _MOST_SHOWN else f"over {_MOST_SHOWN} %"
+    return f"{percent.quantize(Decimal(1), ROUND_DOWN)} %" if percent <= _MOST_SHOWN else f">{_MOST_SHOWN} %"
 
 
 def _fold(times: Decimal) -> str:
     fold = times if times >= 1 else 1 / times
-    return f"{fold.quantize(Decimal('0.1'), ROUND_DOWN)}-fold" if fold <= _MOST_SHOWN else f"over {_MOST_SHOWN}-fold"
+    return f"{fold.quantize(Decimal('0.1'), ROUND_DOWN)}-fold" if fold <= _MOST_SHOWN else f">{_MOST_SHOWN}-fold"
 
 
 def day_of(when: Moment) -> str:

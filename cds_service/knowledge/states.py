@@ -3,7 +3,7 @@
 from decimal import Decimal
 from enum import Enum
 
-from cds_service.facts import Facts, Moment, Problem, Procedure
+from cds_service.facts import Facts, Moment, Presence, Problem, Procedure
 from cds_service.knowledge.terms import limit
 
 _INACTIVE = {"inactive", "remission", "resolved"}
@@ -61,21 +61,33 @@ def dialysis(facts: Facts) -> Dialysis:
     """Whether the patient is on dialysis at the time of the B2M; a kidney transplant after it overrides it.
 
     A code for dialysis shows it, and so does a dialysis procedure that goes on or took place shortly before. Unclear:
-    dialysis and transplant of which one has no date; dialysis without a date beside a creatinine that speaks against
-    it; a procedure of some weeks ago, or without a date; end-stage kidney disease without a word on either.
+    dialysis and transplant of which one has no date; dialysis without a dated session shortly before and beside a
+    creatinine that speaks against it (kidneys recover after acute injury, the code stays); a procedure of some weeks
+    ago, or without a date; end-stage kidney disease without a word on either.
     """
-    shown = [p.onset for p in active(facts, "dialysis") if is_confirmed(p)]
+    shown = [p.onset for p in dialysis_codes(facts)]
     shown += [session.when for session in dialysis_sessions(facts, limit("dialysis_session_days_to"))]
-    grafted = _grafted(facts)
+    grafted = kidney_grafts(facts)
     if not shown:
         ended = bool(active(facts, "end-stage-kidney-disease")) and not grafted
         return Dialysis.UNCLEAR if ended or _doubtful_sessions(facts, grafted) else Dialysis.NO
-    if not grafted:
-        undated = not any(shown)
-        return Dialysis.UNCLEAR if undated and _creatinine_speaks_against_dialysis(facts) else Dialysis.YES
-    if None in shown or None in grafted:
+    if grafted and (None in shown or None in grafted):
         return Dialysis.UNCLEAR
-    return Dialysis.NO if max(t.last for t in grafted if t) > max(d.last for d in shown if d) else Dialysis.YES
+    if grafted and max(t.last for t in grafted if t) > max(d.last for d in shown if d):
+        return Dialysis.NO
+    return Dialysis.UNCLEAR if _is_doubted(facts) else Dialysis.YES
+
+
+def _is_doubted(facts: Facts) -> bool:
+    """Whether creatinine speaks against dialysis that no dated session shortly before the B2M shows."""
+    near = dialysis_sessions(facts, limit("dialysis_session_days_to"))
+    return not any(session.when for session in near) and _creatinine_speaks_against_dialysis(facts)
+
+
+def dialysis_codes(facts: Facts) -> list[Problem]:
+    """The confirmed entries of dialysis that may have begun by the B2M."""
+    codes = [p for p in active(facts, "dialysis") if is_confirmed(p)]
+    return [p for p in codes if facts.b2m is None or begun_by(p, facts.b2m.when)]
 
 
 def dialysis_sessions(facts: Facts, within_days: Decimal) -> tuple[Procedure, ...]:
@@ -92,7 +104,7 @@ def dialysis_sessions(facts: Facts, within_days: Decimal) -> tuple[Procedure, ..
     )
 
 
-def _grafted(facts: Facts) -> list[Moment | None]:
+def kidney_grafts(facts: Facts) -> list[Moment | None]:
     """When a kidney was transplanted, by problem list and procedures; what lies after the B2M leaves it as it was."""
     found = [p.onset for p in active(facts, "kidney-transplant") if is_confirmed(p)]
     found += [p.when for p in facts.procedures if p.key == "kidney-transplantation"]
@@ -115,10 +127,23 @@ def _creatinine_speaks_against_dialysis(facts: Facts) -> bool:
     return any(r.interval.is_below(limit("dialysis_creatinine_below")) for r in near)
 
 
+def begun_by(problem: Problem, when: Moment) -> bool:
+    """Whether a problem may have begun by ``when``: one without a date may."""
+    return problem.onset is None or problem.onset.first <= when.last
+
+
+def stem_cells_transplanted(facts: Facts, when: Moment) -> bool:
+    """Whether stem cells were transplanted: by the problem list, or by a procedure not known to be later."""
+    earlier = (p for p in facts.procedures if p.when is None or p.when.first <= when.last)
+    by_list = any(begun_by(p, when) for p in active(facts, "stem-cell-transplant"))
+    return by_list or any(p.key == "stem-cell-transplantation" for p in earlier)
+
+
 def acute_kidney_injury(facts: Facts, when: Moment) -> bool:
     """Whether acute kidney injury is an active problem, if only suspected, begun no longer ago than counts as acute."""
     acute_to = limit("acute_kidney_injury_days_to")
-    return any(p.onset is None or p.onset.days_until(when) <= acute_to for p in active(facts, "acute-kidney-injury"))
+    begun = (p for p in active(facts, "acute-kidney-injury") if begun_by(p, when))
+    return any(p.onset is None or p.onset.days_until(when) <= acute_to for p in begun)
 
 
 def pregnant(facts: Facts, when: Moment) -> bool:
@@ -133,11 +158,27 @@ def pregnant(facts: Facts, when: Moment) -> bool:
     age = facts.patient.age_on(when)
     past_it = age is not None and age[0] > limit("pregnancy_age_to")
     current = any(
-        is_confirmed(p) and (not past_it if p.onset is None else p.onset.days_until(when) <= lasts)
+        is_confirmed(p)
+        and begun_by(p, when)
+        and (not past_it if p.onset is None else p.onset.days_until(when) <= lasts)
         for p in active(facts, "pregnancy")
     )
     ended = [p.abatement for p in facts.problems_of("pregnancy") if p.abatement and is_confirmed(p)]
-    return current or any(end.days_until(when) <= after for end in ended)
+    return current or any(end.days_until(when) <= after for end in ended) or _said_to_be_pregnant(facts, when)
+
+
+def _said_to_be_pregnant(facts: Facts, when: Moment) -> bool:
+    """Whether a final pregnancy status near enough says so: within a pregnancy's length before, or six weeks after.
+
+    An undated one counts; that somebody is not pregnant never outweighs an entry of the problem list.
+    """
+    before, after = limit("pregnancy_days_to") + limit("post_partum_days_to"), limit("post_partum_days_to")
+    said = (c for c in facts.coded if c.item == "pregnancy-status" and c.presence is Presence.PRESENT)
+    return any(
+        c.when is None or c.when.days_until(when) <= (before if c.when.first <= when.last else after)
+        for c in said
+        if not c.provisional
+    )
 
 
 def is_child(facts: Facts, when: Moment) -> bool | None:

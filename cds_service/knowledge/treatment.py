@@ -1,7 +1,7 @@
 """What the chart tells of treatment: a drug names no disease, and no list is not "untreated"."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from enum import Enum
 
@@ -30,18 +30,36 @@ class Course:
 
 
 def drugs_of(facts: Facts, *classes: str) -> tuple[Medication, ...]:
-    """The drugs of any of ``classes`` that were given, taken or ordered; what is only planned does not count."""
+    """The drugs of any of ``classes`` that were given, taken or ordered, neither only planned nor of a local form."""
     wanted = set(classes)
-    return tuple(m for m in facts.medications if m.classes & wanted and m.evidence is not Evidence.PLANNED)
+    of_class = (m for m in facts.medications if m.classes & wanted)
+    return tuple(m for m in of_class if m.evidence is not Evidence.PLANNED and m.systemic is not False)
+
+
+def baseline_ends(facts: Facts, sample: Moment, *classes: str) -> Moment | None:
+    """The first day on which a drug that is or may be treatment has begun, not before ``sample`` and not on its day."""
+    starts = [m.start for m in drugs_of(facts, *classes) if m.start and m.start.last >= sample.first]
+    next_day = sample.last + timedelta(days=1)
+    later = [s if s.first > sample.last else Moment(s.printed, next_day, next_day) for s in starts]
+    return min(later, key=lambda start: start.first, default=None)
+
+
+def began_by(facts: Facts, sample: Moment, when: Moment, *classes: str) -> bool:
+    """Whether a drug that is or may be treatment had begun by ``when``, some day after ``sample``: baseline no more.
+
+    One begun on the sample's own day leaves what was taken on that day as it is, and ends the baseline with it.
+    """
+    ends = baseline_ends(facts, sample, *classes)
+    return ends is not None and when.last > sample.last and ends.first <= when.last
 
 
 def current_drugs(facts: Facts, day: Moment, within_days: Decimal, *classes: str) -> tuple[Medication, ...]:
     """The drugs of any of ``classes`` given on ``day``, or ended no more than ``within_days`` before it.
 
-    Without those of a local form and those begun after it. What is over and tells no end counts from its start.
+    Without those begun after it. What is over and tells no end counts from its start.
     """
     begun = [m for m in drugs_of(facts, *classes) if m.start is None or m.start.first <= day.last]
-    return tuple(m for m in begun if m.systemic is not False and _is_current(m, day, within_days))
+    return tuple(m for m in begun if _is_current(m, day, within_days))
 
 
 def _is_current(medication: Medication, day: Moment, within_days: Decimal) -> bool:

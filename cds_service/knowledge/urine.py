@@ -7,8 +7,10 @@ from decimal import Decimal
 from enum import Enum
 
 from cds_service.facts import Facts, Interval, Result
+from cds_service.knowledge import kidney, states
 from cds_service.knowledge.equations import CREATININE_MMOL_PER_G
 from cds_service.knowledge.model import Rule
+from cds_service.knowledge.terms import limit
 
 #: The kinds of specimen that are urine.
 SPECIMENS = ("urine", "urine ratio", "24 h urine")
@@ -34,6 +36,25 @@ class Ph:
 
     acidity: Acidity
     result: Result | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class KidneyBeside:
+    """The kidney function nearest to a urine, in words, and the result that it rests on."""
+
+    words: str
+    result: Result
+
+
+def kidney_beside(facts: Facts, b2m: Result) -> KidneyBeside | None:
+    """The eGFR near ``b2m``; in acute kidney injury, or where none can be had, the creatinine alone."""
+    days = limit("kidney_beside_days_to")
+    found = None if states.acute_kidney_injury(facts, b2m.when) else kidney.kidney_function(facts, b2m.when, days)
+    if found:
+        egfr = kidney.whole(found.egfr, ())
+        return KidneyBeside(f"eGFR {egfr} mL/min/1.73 m2 ({found.source})", found.result)
+    creatinine = next(iter(facts.within(("creatinine",), b2m.when, days)), None)
+    return KidneyBeside(f"creatinine {creatinine.display}", creatinine) if creatinine else None
 
 
 def is_of_one_urine(one: Result, other: Result, within: timedelta) -> bool:

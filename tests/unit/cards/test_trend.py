@@ -85,7 +85,7 @@ def test_what_was_printed_in_another_unit_is_converted() -> None:
         ({"method": ""}, "up 33 % (laboratory or method not stated)"),
         ({"provisional": True}, "not compared"),
         ({"is": "0.30 mg/L"}, "not compared"),
-        ({"is": "<3.5 mg/L"}, "up at least 14 %"),
+        ({"is": "<3.5 mg/L"}, "up ≥ 14 %"),
         ({"is": "<4.5 mg/L"}, "not certain"),
     ],
 )

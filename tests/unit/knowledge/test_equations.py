@@ -11,6 +11,7 @@ from cds_service.knowledge.equations import (
     ckd_epi_2012_cystatin,
     ckd_epi_2021_creatinine,
     ckd_epi_2021_creatinine_cystatin,
+    serum_b2m_at_gfr,
 )
 
 TOLERANCE = 0.004
@@ -91,3 +92,14 @@ def test_creatinine_of_nothing_is_refused() -> None:
 def test_nothing_measured_is_refused(estimate: Callable[[], Decimal]) -> None:
     with pytest.raises(ValueError, match="above 0"):
         estimate()
+
+
+@pytest.mark.parametrize(("gfr", "expected"), [(65, 2.40), (53, 2.835), (15, 7.924)])
+def test_serum_b2m_at_a_gfr(gfr: int, expected: float) -> None:
+    """By hand: exp(4.274 - 0.814 ln GFR); at 65 the upper limit that the abstract names is passed."""
+    assert float(serum_b2m_at_gfr(Decimal(gfr))) == pytest.approx(expected, rel=1e-3)
+
+
+def test_serum_b2m_at_no_gfr_is_refused() -> None:
+    with pytest.raises(ValueError, match="above 0 mL/min"):
+        serum_b2m_at_gfr(Decimal(0))

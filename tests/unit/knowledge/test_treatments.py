@@ -428,7 +428,7 @@ def test_a_route_says_systemic_local_or_nothing(code: str, key: str, systemic: b
     ("system", "code", "key"),
     [
         (SNOMED, "302497006", "haemodialysis"),
-        (SNOMED, "233580005", "haemodialysis"),
+        (SNOMED, "233580005", "haemofiltration"),
         (SNOMED, "233586004", "haemodiafiltration"),
         (SNOMED, "714749008", "haemofiltration"),
         (SNOMED, "71192002", "peritoneal-dialysis"),

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from cds_service.facts import Facts, Interval
-from cds_service.knowledge import urine
+from cds_service.knowledge import levels, urine
 from cds_service.knowledge.model import Rule, load
 from tests.spec.chart import facts_of
 
@@ -27,6 +27,26 @@ def test_a_limit_of_several_rules_is_the_same_in_each(name: str) -> None:
     having = [RULES[rule] for rule in (*URINE, "serum-level") if name in RULES[rule].thresholds]
     assert len(having) > 1
     assert len({(rule.value(name), rule.thresholds[name].unit, rule.thresholds[name].basis) for rule in having}) == 1
+
+
+@pytest.mark.parametrize("name", ["unexpected_egfr_below", "unexpected_b2m_to"])
+def test_a_serum_not_expected_at_its_egfr_is_the_same_beside_urine(name: str) -> None:
+    assert RULES["serum-urine-pattern"].value(name) == RULES["kidney-context"].value(name)
+
+
+@pytest.mark.parametrize(
+    ("specimen", "printed", "shown"),
+    [
+        ("24 h urine", "0.9 mg/24h", "0.9 mg/24h"),
+        ("urine ratio", "920 ug/g creat", "920 ug/g creat"),
+        ("urine ratio", "0.03 mg/mmol", "0.03 mg/mmol (265 ug/g{creat})"),
+        ("CSF/serum ratio", "1.4 {ratio}", "1.4"),
+    ],
+)
+def test_a_result_is_not_shown_twice(specimen: str, printed: str, shown: str) -> None:
+    b2m = facts_of({"specimen": specimen, "b2m": printed}).b2m
+    assert b2m is not None
+    assert b2m.display == shown
 
 
 @pytest.mark.parametrize("rule", [RULES[name] for name in URINE], ids=lambda rule: rule.id)
@@ -104,3 +124,9 @@ def test_grams_of_creatinine_by_unit() -> None:
 @pytest.mark.parametrize(("number", "shown"), [("5", "5"), ("1500.4", "1,500"), ("13.34", "13.3"), ("14200", "14,200")])
 def test_ratios_for_reading(number: str, shown: str) -> None:
     assert urine.to_three_digits(Decimal(number)) == shown
+
+
+def test_a_level_without_a_limit_shows_none() -> None:
+    facts = facts_of({"b2m": "4 mg/L"})
+    assert facts.b2m
+    assert levels.Level().shown(facts.b2m) == ""

@@ -39,7 +39,7 @@ class _Marker(NamedTuple):
 def evaluate(facts: Facts, rule: Rule) -> Finding | None:
     """The highest category of the markers that there are, where nothing else explains a high urine B2M."""
     b2m = facts.b2m
-    if b2m is None or not levels.can_be_compared(b2m) or not _shows_cadmium(facts) or _is_no_place(facts, b2m):
+    if b2m is None or not _can_be_read(b2m) or not _shows_cadmium(facts) or _is_no_place(facts, b2m):
         return None
     if facts.specimen != _RATIO:
         beside = _RATIO in facts.under_review
@@ -49,6 +49,11 @@ def evaluate(facts: Facts, rule: Rule) -> Finding | None:
     if _is_implausible(rule, b2m):
         return rule.finding("implausible", facts.specimen, values={"b2m": b2m.display}, inputs=(b2m,))
     return _categorised(facts, rule, b2m)
+
+
+def _can_be_read(b2m: Result) -> bool:
+    """A ratio whose unit is in doubt is read as far as to say that it gives no category."""
+    return levels.can_be_compared(b2m) or (b2m.specimen == _RATIO and not b2m.provisional)
 
 
 def _shows_cadmium(facts: Facts) -> bool:
@@ -72,7 +77,8 @@ def _other_cause(facts: Facts, rule: Rule, b2m: Result) -> str:
 
 def _is_implausible(rule: Rule, b2m: Result) -> bool:
     low = b2m.interval.is_below(rule.value("implausible_below"))
-    return bool(low or b2m.interval.is_above(rule.value("implausible_above")))
+    may_be_mixed_up = low and b2m.interval.low is not None
+    return bool(may_be_mixed_up or b2m.interval.is_above(rule.value("implausible_above")))
 
 
 def _categorised(facts: Facts, rule: Rule, b2m: Result) -> Finding:
@@ -81,6 +87,7 @@ def _categorised(facts: Facts, rule: Rule, b2m: Result) -> Finding:
     ph = urine.ph_of(facts, rule, b2m)
     there = {marker.label for marker in markers}
     missing = [label for _, label in _MARKERS.values() if label not in there]
+    serum_known = bool(facts.within(("b2m-serum",), b2m.when, rule.value("serum_days_to")))
     return rule.finding(
         f"category_{overall[0].lower()}" if len(overall) == 1 else "several",
         facts.specimen,
@@ -91,7 +98,7 @@ def _categorised(facts: Facts, rule: Rule, b2m: Result) -> Finding:
             "categories": " or ".join(overall),
             "missing": _listed(missing),
         },
-        notes=_notes(facts, markers[0], overall, missing=bool(missing), acidity=ph.acidity),
+        notes=_notes(facts, markers[0], overall, missing=bool(missing), acidity=ph.acidity, serum_known=serum_known),
         inputs=(*(marker.result for marker in markers), *((ph.result,) if ph.result else ())),
         thresholds=tuple(f"{marker.limits}_{side}_above" for marker in markers for side in ("b", "c")),
     )
@@ -118,13 +125,16 @@ def _listed(labels: list[str]) -> str:
     return " and ".join([", ".join(labels[:-1]), labels[-1]] if len(labels) > 1 else labels)
 
 
-def _notes(facts: Facts, b2m: _Marker, overall: tuple[str, ...], *, missing: bool, acidity: Acidity) -> tuple[str, ...]:
+def _notes(
+    facts: Facts, b2m: _Marker, overall: tuple[str, ...], *, missing: bool, acidity: Acidity, serum_known: bool
+) -> tuple[str, ...]:
     cannot_be_higher = overall == ("C",)
     asked = {
         "marker_missing": missing and not cannot_be_higher,
         _PH.get(acidity, ""): acidity in _PH and not cannot_be_higher,
         "removal": "C" in b2m.categories,
         "influenza": b2m.categories != ("A",),
+        "serum_unknown": b2m.categories != ("A",) and not serum_known,
         "problems_unknown": "conditions" in facts.unknown,
         "workers": True,
     }

@@ -1,6 +1,6 @@
 """Whether the B2M result under review, and what should be read beside it, can be interpreted at all."""
 
-from cds_service.facts import Facts, MissingData, Reason, Result, legible
+from cds_service.facts import Facts, MissingData, Reason, Result, Suspicion, legible, to_digits
 from cds_service.knowledge import missing_companions, series, states, terms
 from cds_service.knowledge.model import Finding, Rule
 from cds_service.knowledge.unit_slip import Jump, jump
@@ -54,7 +54,9 @@ def _values(b2m: Result, found: Jump | None) -> dict[str, str]:
     values = {"label": _label(b2m.analyte), "b2m": b2m.display}
     if b2m.suspicion and b2m.suspicion.likely_unit:
         values |= {"unit": b2m.suspicion.likely_unit, "otherwise": _otherwise(b2m)}
-    elif found:
+    elif b2m.suspicion:
+        values["meant"] = _meant(b2m.suspicion, b2m.unit)
+    if found:
         times = f"{found.factor:f}"
         values |= {
             "slip": found.unit,
@@ -78,8 +80,17 @@ def _doubt(facts: Facts, b2m: Result, found: Jump | None) -> str | None:
 
 
 def _otherwise(b2m: Result) -> str:
-    value = b2m.suspicion and b2m.suspicion.value
-    return f"; it would then be {legible(value)} {b2m.unit}" if value else ""
+    value = b2m.suspicion.value if b2m.suspicion else None
+    if value is None:
+        return ""
+    shown = legible(value) if b2m.printed_unit.factor == 1 else to_digits(value, value.normalize())
+    return f"; it would then be {shown} {b2m.unit}"
+
+
+def _meant(suspicion: Suspicion, unit: str) -> str:
+    if suspicion.value is None:
+        return ""
+    return f" If {suspicion.possible_unit} was meant: {legible(suspicion.value)} {unit}."
 
 
 def _measured_otherwise(facts: Facts, b2m: Result) -> Result | None:

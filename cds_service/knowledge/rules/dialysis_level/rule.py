@@ -1,7 +1,7 @@
 """Serum B2M on dialysis, or after a session: what it is not compared with, and what is published as context."""
 
-from cds_service.facts import Facts, Procedure, Result
-from cds_service.knowledge import states
+from cds_service.facts import Facts, Moment, Procedure, Result
+from cds_service.knowledge import context, series, states
 from cds_service.knowledge.model import Finding, Rule
 from cds_service.knowledge.states import Dialysis
 from cds_service.knowledge.terms import limit
@@ -9,6 +9,9 @@ from cds_service.knowledge.terms import limit
 _POST_DIALYSIS = "post-dialysis serum"
 _BLOOD = {"haemodialysis", "haemodiafiltration", "haemofiltration"}
 _PERITONEAL = {"peritoneal-dialysis"}
+#: Haemofiltration is not among them: of longer ago it bridged an acute illness.
+_LASTING = {"haemodialysis", "haemodiafiltration"} | _PERITONEAL
+_MOST_ENTRIES, _MOST_CREATININES = 4, 2
 #: SNOMED CT: dependence on haemodialysis due to end-stage renal disease, the one diagnosis that names the kind.
 _DEPENDS_ON_HAEMODIALYSIS = "428982002"
 
@@ -21,8 +24,11 @@ def evaluate(facts: Facts, rule: Rule) -> Finding | None:
     if b2m is None or (status is Dialysis.NO and not post):
         return None
     if status is Dialysis.UNCLEAR and not post:
-        return rule.finding("unclear", facts.specimen, values={"b2m": b2m.display}, inputs=(b2m,))
-    sessions = _sessions(facts)
+        near = facts.within(("creatinine",), b2m.when, limit("dialysis_creatinine_days_to"))[:_MOST_CREATININES]
+        values = {"b2m": b2m.display, "entries": _entries(facts), "creatinine": context.in_words(near, b2m.when)}
+        note = "creatinine" if near else "no_creatinine"
+        return rule.finding("unclear", facts.specimen, values=values, notes=(note,), inputs=(b2m, *near))
+    sessions = _sessions(facts, b2m)
     outcome = "post_dialysis" if post else _outcome(facts, sessions)
     return rule.finding(
         outcome,
@@ -33,16 +39,54 @@ def evaluate(facts: Facts, rule: Rule) -> Finding | None:
     )
 
 
-def _sessions(facts: Facts) -> tuple[Procedure, ...]:
-    """The dialysis procedures that tell the kind: those near the B2M, else those of some weeks before."""
+def _entries(facts: Facts) -> str:
+    """What the chart holds of dialysis, end-stage kidney disease and transplantation, with its dates."""
+    problems = states.active(facts, "dialysis", "end-stage-kidney-disease", "kidney-transplant")
+    found = [f"{p.label} ({_dated(p.onset)})" for p in problems]
+    procedures = [p for p in facts.procedures if p.key in _BLOOD | _PERITONEAL | {"dialysis", "kidney-transplantation"}]
+    found += [f"{p.label} ({_dated(p.when)})" for p in procedures]
+    told = list(dict.fromkeys(found))
+    return ", ".join(told[:_MOST_ENTRIES]) + (" and others" if len(told) > _MOST_ENTRIES else "")
+
+
+def _dated(when: Moment | None) -> str:
+    return series.day_of(when) if when else "no date"
+
+
+def _sessions(facts: Facts, b2m: Result) -> tuple[Procedure, ...]:
+    """The dialysis procedures that tell the kind: those near the B2M, else the last that the chart has.
+
+    Without a code for dialysis only those of some weeks before count.
+    """
     recent = states.dialysis_sessions(facts, limit("dialysis_session_days_to"))
+    if any(session.key in _BLOOD | _PERITONEAL for session in recent):
+        return recent
+    if _is_coded(facts):
+        return (*recent, *_last_of_any_age(facts, b2m))
     return recent or states.dialysis_sessions(facts, limit("dialysis_unclear_days_to"))
+
+
+def _is_coded(facts: Facts) -> bool:
+    return bool(states.dialysis_codes(facts))
+
+
+def _last_of_any_age(facts: Facts, b2m: Result) -> tuple[Procedure, ...]:
+    """The last lasting dialysis before the B2M, and after any transplantation."""
+    grafted = [when.last for when in states.kidney_grafts(facts) if when]
+    dated = [(p.when, p) for p in facts.procedures if p.when and p.key in _LASTING]
+    before = [
+        (when.last, p) for when, p in dated if when.first <= b2m.when.last and all(when.last > day for day in grafted)
+    ]
+    newest = max((day for day, _ in before), default=None)
+    return tuple(p for day, p in before if day == newest)
 
 
 def _outcome(facts: Facts, sessions: tuple[Procedure, ...]) -> str:
     kinds = {session.key for session in sessions} & (_BLOOD | _PERITONEAL)
     if _named_by_diagnosis(facts):
         kinds |= {"haemodialysis"}
+    if "haemofiltration" in kinds and kinds <= _BLOOD:
+        return "haemofiltration"
     if kinds and kinds <= _BLOOD:
         return "haemodialysis"
     return "peritoneal" if kinds == _PERITONEAL else "modality_open"
@@ -54,22 +98,24 @@ def _named_by_diagnosis(facts: Facts) -> bool:
 
 def _modality(facts: Facts, sessions: tuple[Procedure, ...]) -> str:
     """The kinds of dialysis in words, and the day of the last procedure."""
-    labels = [session.label for session in sessions if session.key in _BLOOD | _PERITONEAL]
+    named = [session for session in sessions if session.key in _BLOOD | _PERITONEAL]
+    labels = [session.label for session in named]
     labels += ["haemodialysis"] if _named_by_diagnosis(facts) else []
     kinds = ", ".join(dict.fromkeys(labels)) or "modality not stated"
-    last = max((session.when.last for session in sessions if session.when), default=None)
+    last = max((session.when.last for session in named or sessions if session.when), default=None)
     return f"{kinds}; last recorded {last.isoformat()}" if last else kinds
 
 
 def _notes(
     facts: Facts, b2m: Result, sessions: tuple[Procedure, ...], outcome: str, status: Dialysis
 ) -> tuple[str, ...]:
-    coded = any(states.is_confirmed(p) for p in states.active(facts, "dialysis"))
+    by_procedure = status is Dialysis.YES and not _is_coded(facts)
     same_day = any(s.when and s.when.is_precise and s.when.last >= b2m.when.first for s in sessions)
     by_blood = outcome in ("haemodialysis", "modality_open")
     asked = {
         "not_in_chart": status is Dialysis.NO,
-        "by_procedure": status is Dialysis.YES and not coded,
+        "by_procedure": by_procedure,
+        "long_term": by_procedure and by_blood,
         "pre_post_unknown": by_blood and not same_day,
         "same_day_session": by_blood and same_day,
         "residual": outcome != "post_dialysis",

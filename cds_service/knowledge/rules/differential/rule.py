@@ -27,6 +27,7 @@ class _Kidney:
     words: str
     known: bool
     function: KidneyFunction | None = None
+    beyond: bool = False
 
 
 def evaluate(facts: Facts, rule: Rule) -> Finding | None:
@@ -34,7 +35,8 @@ def evaluate(facts: Facts, rule: Rule) -> Finding | None:
     b2m = context.readable(facts)
     if b2m is None or states.dialysis(facts) is not states.Dialysis.NO or _is_explained(facts, rule, b2m):
         return None
-    level, function = levels.of_serum(facts, rule, b2m), _kidney(facts, rule, b2m)
+    function = _kidney(facts, rule, b2m)
+    level = levels.of_serum(facts, rule, b2m)
     if not level.above or function is None:
         return None
     lymphoid, inflammation = (_beside(facts, rule, b2m, tests) for tests in (_LYMPHOID, _INFLAMMATION))
@@ -47,24 +49,37 @@ def evaluate(facts: Facts, rule: Rule) -> Finding | None:
     }
     complete = function.known and list_is_whole(facts) and not facts.unknown & set(_LISTS)
     found = [r for _, _, r in (*lymphoid, *inflammation) if r]
+    outcome = "unexplained" if complete else "open"
     return rule.finding(
-        "unexplained" if complete else "open",
+        "beyond_kidney" if function.beyond else outcome,
         facts.specimen,
         values=values,
-        notes=_notes(rule, function),
         inputs=(b2m, *([function.function.result] if function.function else []), *found),
-        thresholds=(*level.thresholds, "others_days_to"),
+        thresholds=(*level.thresholds, "others_days_to", *(("apart_fold_above",) if function.beyond else ())),
     )
 
 
 def _is_explained(facts: Facts, rule: Rule, b2m: Result) -> bool:
-    diagnosed = any(states.is_active(p) and states.is_confirmed(p) and p.family in _FAMILIES for p in facts.problems)
+    days = rule.value("kidney_days_to")
+    kidney_is_enough = not _is_beyond(facts, rule, b2m, kidney.estimates(facts, b2m.when, days))
+    explaining = {family for family in _FAMILIES if family != "kidney" or kidney_is_enough}
+    diagnosed = any(states.is_active(p) and states.is_confirmed(p) and p.family in explaining for p in facts.problems)
     grafted = any(p.key.endswith("transplantation") for p in facts.procedures)
     return diagnosed or grafted or bool(current_drugs(facts, b2m.when, rule.value("drug_days_to"), "raises-serum-b2m"))
 
 
+def _is_beyond(facts: Facts, rule: Rule, b2m: Result, found: tuple[KidneyFunction, ...]) -> bool:
+    """Whether steady, reduced kidney function of an adult is surely too little to explain the level alone."""
+    days, fold = rule.value("kidney_days_to"), rule.value("unsteady_fold_from")
+    steady = not kidney.creatinine_is_unsteady(facts, b2m.when, days, fold)
+    steady = steady and not states.acute_kidney_injury(facts, b2m.when)
+    adult = states.is_child(facts, b2m.when) is False
+    reduced = {function.egfr.is_below(rule.value("reduced_below")) for function in found} == {True}
+    return adult and steady and reduced and kidney.is_far_above(b2m, found, rule.value("apart_fold_above"))
+
+
 def _kidney(facts: Facts, rule: Rule, b2m: Result) -> _Kidney | None:
-    """None where kidney function is reduced beyond doubt: that explains the level."""
+    """None where kidney function is reduced beyond doubt and the level no higher than that may explain."""
     days, reduced = rule.value("kidney_days_to"), rule.value("reduced_below")
     if kidney.creatinine_is_unsteady(facts, b2m.when, days, rule.value("unsteady_fold_from")):
         return _Kidney("creatinine is not steady, open", known=False)
@@ -72,12 +87,14 @@ def _kidney(facts: Facts, rule: Rule, b2m: Result) -> _Kidney | None:
     if not found:
         return _Kidney("function not known", known=False)
     answers = {function.egfr.is_below(reduced) for function in found}
-    if answers == {True}:
-        return None
     normal = rule.value("against_kidney_from")
+    egfr = f"eGFR {kidney.whole(found[0].egfr, (reduced, normal))} mL/min/1.73 m2"
+    if answers == {True}:
+        words = f"{egfr}, reduced (for), but the level is far above what adults had at such a GFR"
+        return _Kidney(words, True, found[0], beyond=True) if _is_beyond(facts, rule, b2m, found) else None
     against = all(function.egfr.is_below(normal) is False for function in found)
-    egfr = f"eGFR {kidney.whole(found[0].egfr, (reduced, normal))} mL/min/1.73 m2, {'against' if against else 'open'}"
-    return _Kidney(egfr, answers == {False}, found[0])
+    sides = f"estimates on either side of {reduced}, open" if {True, False} <= answers else "open"
+    return _Kidney(f"{egfr}, {'against' if against else sides}", answers == {False}, found[0])
 
 
 _Tests = tuple[tuple[tuple[str, ...], str], ...]
@@ -152,9 +169,3 @@ def _transplant(facts: Facts) -> str:
 
 def _joined(*said: str) -> str:
     return "; ".join(said)
-
-
-def _notes(rule: Rule, found: _Kidney) -> tuple[str, ...]:
-    normal = rule.value("against_kidney_from")
-    mildly = found.known and found.function is not None and found.function.egfr.is_below(normal) is True
-    return ("mildly_reduced",) if mildly else ()

@@ -92,6 +92,8 @@ def _criterion_4(facts: Facts, rule: Rule, b2m: Result) -> _Criterion4:
     near = facts.within(("creatinine",), b2m.when, window)
     if states.acute_kidney_injury(facts, b2m.when):
         return _Criterion4(None, ("acute_kidney_injury",))
+    if states.pregnant(facts, b2m.when):
+        return _Criterion4(None, ("pregnancy",))
     if creatinine_is_unsteady(facts, b2m.when, window, rule.value("unsteady_fold_from")):
         return _Criterion4(None, ("unsteady",), near)
     if below:

@@ -2,8 +2,8 @@
 
 from decimal import Decimal
 
-from cds_service.facts import Facts, Interval, Result
-from cds_service.knowledge import kidney, states
+from cds_service.facts import DISPLAY_LIMIT, Facts, Interval, Result
+from cds_service.knowledge import kidney, levels, states
 from cds_service.knowledge.kidney import KidneyFunction
 from cds_service.knowledge.model import Finding, Rule
 from cds_service.knowledge.terms import limit, units
@@ -21,6 +21,7 @@ _ALBUMINURIA = {"A1": "normal to mildly increased", "A2": "moderately increased"
 _MEASURED = ("creatinine", "cystatin-c", *kidney.REPORTED_EGFR, "egfr-schwartz")
 _KNOWN_DISEASE = ("ckd", "end-stage-kidney-disease", "kidney-transplant")
 _MOST_SHOWN = 3
+_APART = ("reduced_far_above", "not_reduced_far_above", "unexpectedly_low")
 
 
 def evaluate(facts: Facts, rule: Rule) -> Finding | None:
@@ -31,23 +32,37 @@ def evaluate(facts: Facts, rule: Rule) -> Finding | None:
     window = rule.value("pairing_days_to")
     beside = facts.within(_MEASURED, b2m.when, window)
     if state := _state_without_egfr(facts, rule, b2m):
-        creatinine = tuple(r for r in beside if r.analyte == "creatinine")
-        return rule.finding(state, facts.specimen, inputs=(b2m, *creatinine[:_MOST_SHOWN]))
+        creatinine = tuple(r for r in beside if r.analyte == "creatinine")[:_MOST_SHOWN]
+        changed = _unsteady(facts, rule, b2m)
+        values = {"creatinine": _dated(changed)} if state == "unsteady" else {}
+        inputs = dict.fromkeys((b2m, *creatinine, *changed))
+        return rule.finding(state, facts.specimen, values=values, inputs=tuple(inputs))
     found = kidney.estimates(facts, b2m.when, window)
     if found:
         return _with_egfr(facts, rule, b2m, found, beside[:_MOST_SHOWN])
-    waits = beside and states.is_child(facts, b2m.when) and not kidney.height_for_schwartz(facts, b2m.when)
-    outcome = "height_missing" if waits else "unknown"
+    outcome = _without_estimate(facts, rule, b2m, beside)
     return rule.finding(outcome, facts.specimen, inputs=(b2m, *beside), thresholds=("pairing_days_to",))
+
+
+def _without_estimate(facts: Facts, rule: Rule, b2m: Result, beside: tuple[Result, ...]) -> str:
+    if not states.is_child(facts, b2m.when):
+        return "race_only" if _has_race_coefficient(facts, rule, b2m) and not beside else "unknown"
+    if not beside:
+        return "unknown"
+    return "height_missing" if any(r.analyte == "creatinine" for r in beside) else "child_without_creatinine"
+
+
+def _has_race_coefficient(facts: Facts, rule: Rule, b2m: Result) -> bool:
+    return bool(facts.within(("egfr-race-coefficient",), b2m.when, rule.value("pairing_days_to")))
 
 
 def _with_egfr(
     facts: Facts, rule: Rule, b2m: Result, found: tuple[KidneyFunction, ...], beside: tuple[Result, ...]
 ) -> Finding:
-    first, others = found[0], _others(found)
+    first, others, opposing = found[0], _others(found), _opposing(rule, found)
     ratio = _albumin_ratio(facts, rule, b2m)
-    outcome = _outcome(rule, first, others, child=states.is_child(facts, b2m.when) is True)
-    held_against = () if outcome == "disagree" else _beside(rule, first, others)
+    outcome = _outcome(facts, rule, b2m, found)
+    held_against = () if outcome in ("disagree", "child_under_2") else _beside(rule, first, others)
     return rule.finding(
         outcome,
         facts.specimen,
@@ -58,27 +73,41 @@ def _with_egfr(
             "source": first.source,
             "apart": _apart(first.days_apart),
             "albuminuria": "" if states.is_child(facts, b2m.when) else _albuminuria(rule, b2m, ratio),
-            "others": "; ".join(_said(rule, other) for other in others[:_MOST_SHOWN]),
+            "others": "; ".join(_said(rule, k) for k in (opposing or others)[:_MOST_SHOWN]),
             "earlier": _earlier(facts, rule, b2m, first, ratio),
+            "b2m": b2m.display,
+            "expected": kidney.expected_b2m(first),
         },
-        notes=_notes(facts, rule, b2m, first, ratio) + held_against,
+        notes=_notes(facts, rule, b2m, found, ratio, outcome) + held_against,
         inputs=(b2m, first.result, *first.also, *((ratio,) if ratio else ()), *beside),
-        thresholds=("reduced_below",),
+        thresholds=("reduced_below", *(("apart_fold_above",) if outcome in _APART else ())),
     )
 
 
 def _state_without_egfr(facts: Facts, rule: Rule, b2m: Result) -> str | None:
-    window, fold = rule.value("pairing_days_to"), rule.value("unsteady_fold_from")
     child = states.is_child(facts, b2m.when)
     age = facts.patient.age_on(b2m.when)
     found = {
         "acute_kidney_injury": states.acute_kidney_injury(facts, b2m.when),
-        "unsteady": kidney.creatinine_is_unsteady(facts, b2m.when, window, fold),
+        "unsteady": bool(_unsteady(facts, rule, b2m)),
         "pregnancy": states.pregnant(facts, b2m.when),
         "age_unknown": child is None,
         "infant": child is True and age is not None and age[0] < limit("schwartz_years_from"),
     }
     return next((state for state, holds in found.items() if holds), None)
+
+
+def _unsteady(facts: Facts, rule: Rule, b2m: Result) -> tuple[Result, ...]:
+    window, fold = rule.value("pairing_days_to"), rule.value("unsteady_fold_from")
+    return kidney.unsteady_creatinine(facts, b2m.when, window, fold)
+
+
+def _dated(results: tuple[Result, ...]) -> str:
+    return ", ".join(f"{_short(r)} on {r.when.last.isoformat()}" for r in results)
+
+
+def _short(result: Result) -> str:
+    return result.filed if len(result.filed) <= DISPLAY_LIMIT else result.quantity
 
 
 def _others(found: tuple[KidneyFunction, ...]) -> tuple[KidneyFunction, ...]:
@@ -88,19 +117,61 @@ def _others(found: tuple[KidneyFunction, ...]) -> tuple[KidneyFunction, ...]:
     return others if first.computed else others[:1]
 
 
-def _outcome(rule: Rule, first: KidneyFunction, others: tuple[KidneyFunction, ...], *, child: bool) -> str:
-    reduced = rule.value("reduced_below")
+def _opposing(rule: Rule, found: tuple[KidneyFunction, ...]) -> tuple[KidneyFunction, ...]:
+    """The estimates on the other side of 60 from the first: of those of its day, and of its two markers alone."""
+    first, reduced = found[0], rule.value("reduced_below")
     below = first.egfr.is_below(reduced)
-    same_day = [k for k in others if k.result.when.days_until(first.result.when) == 0]
+    same_day = [k for k in _others(found) if k.result.when.days_until(first.result.when) == 0]
+    alone = _markers_alone(found) if _markers_differ(rule, found) else ()
+    return tuple(k for k in (*alone, *same_day) if below is not None and k.egfr.is_below(reduced) is (not below))
+
+
+def _markers_alone(found: tuple[KidneyFunction, ...]) -> tuple[KidneyFunction, ...]:
+    """What creatinine alone and cystatin C alone give, where both together lead."""
+    first, *rest = found
+    together = first.computed and any(r.analyte == "cystatin-c" for r in first.also)
+    return tuple(k for k in rest if k.computed) if together else ()
+
+
+def _markers_differ(rule: Rule, found: tuple[KidneyFunction, ...]) -> bool:
+    """Whether the two lie on either side of 60."""
+    answers = {k.egfr.is_below(rule.value("reduced_below")) for k in _markers_alone(found)}
+    return {True, False} <= answers
+
+
+def _outcome(facts: Facts, rule: Rule, b2m: Result, found: tuple[KidneyFunction, ...]) -> str:
+    child = states.is_child(facts, b2m.when) is True
+    below = found[0].egfr.is_below(rule.value("reduced_below"))
+    if child and _under_2(facts, rule, b2m):
+        return "child_under_2"
     if below is None:
         return "unclear"
-    if any(k.egfr.is_below(reduced) is (not below) for k in same_day):
+    if _opposing(rule, found):
         return "disagree"
     if child:
         return "child_reduced" if below else "child_not_reduced"
-    if below:
-        return "reduced"
-    return "not_evident" if first.egfr.is_below(rule.value("g2_below")) is False else "not_reduced"
+    return _of_adult(rule, b2m, found, below=below)
+
+
+def _of_adult(rule: Rule, b2m: Result, found: tuple[KidneyFunction, ...], *, below: bool) -> str:
+    fold = rule.value("apart_fold_above")
+    if _is_low(rule, b2m, found[0]) and levels.can_be_compared(b2m) and kidney.is_far_below(b2m, found, fold):
+        return "unexpectedly_low"
+    if not below and found[0].egfr.is_below(rule.value("g2_below")) is False:
+        return "not_evident"
+    outcome = "reduced" if below else "not_reduced"
+    return f"{outcome}_far_above" if kidney.is_far_above(b2m, found, fold) else outcome
+
+
+def _is_low(rule: Rule, b2m: Result, first: KidneyFunction) -> bool:
+    """Whether the B2M is within range at an eGFR at which that is not expected."""
+    within = b2m.interval.is_above(rule.value("unexpected_b2m_to")) is False
+    return within and first.egfr.is_below(rule.value("unexpected_egfr_below")) is True
+
+
+def _under_2(facts: Facts, rule: Rule, b2m: Result) -> bool:
+    age = facts.patient.age_on(b2m.when)
+    return age is not None and age[0] < rule.value("category_years_from")
 
 
 def _said(rule: Rule, function: KidneyFunction) -> str:
@@ -174,22 +245,24 @@ def _at_a3(rule: Rule, ratio: Result | None) -> bool:
     return ratio.interval.is_above(a3_above) is False and ratio.interval.is_below(a3_above) is False
 
 
-def _notes(facts: Facts, rule: Rule, b2m: Result, first: KidneyFunction, ratio: Result | None) -> tuple[str, ...]:
-    child = states.is_child(facts, b2m.when) is True
-    low = not child and b2m.interval.is_above(rule.value("unexpected_b2m_to")) is False
+def _notes(
+    facts: Facts, rule: Rule, b2m: Result, found: tuple[KidneyFunction, ...], ratio: Result | None, outcome: str
+) -> tuple[str, ...]:
+    first, child = found[0], states.is_child(facts, b2m.when) is True
     sign = _is_reduced(rule, first) or _is_albuminuric(rule, ratio)
     known = states.active(facts, *_KNOWN_DISEASE) or any(p.key == "kidney-transplantation" for p in facts.procedures)
     open_question = sign and not known and not child
     earlier = _earlier(facts, rule, b2m, first, ratio)
     asked = {
-        "unexpectedly_low": low and first.egfr.is_below(rule.value("unexpected_egfr_below")) is True,
+        "unexpectedly_low": not child and _is_low(rule, b2m, first) and outcome != "unexpectedly_low",
         "lasting": open_question and bool(earlier),
         "category_alone": open_question and not earlier,
         "at_a3": _at_a3(rule, ratio),
         "sex_unknown": first.computed and not child and facts.patient.sex not in ("female", "male"),
+        "markers_differ": _markers_differ(rule, found),
         "cystatin_alone": first.result.analyte == "cystatin-c",
         "older_formula": first.result.analyte == "egfr-other",
-        "race_coefficient": bool(facts.within(("egfr-race-coefficient",), b2m.when, rule.value("pairing_days_to"))),
+        "race_coefficient": _has_race_coefficient(facts, rule, b2m),
         "child": child,
     }
     return tuple(note for note, holds in asked.items() if holds)

@@ -17,9 +17,9 @@ def evaluate(facts: Facts, rule: Rule) -> Finding | None:
     if states.dialysis(facts) is not states.Dialysis.NO:
         return None
     inputs, values = (b2m,), {"b2m": b2m.display}
-    if states.pregnant(facts, b2m.when):
-        return rule.finding("pregnancy", facts.specimen, values=values, inputs=inputs)
     given = b2m.reference_range
+    if states.pregnant(facts, b2m.when):
+        return _in_pregnancy(facts, rule, b2m)
     if given and given.high is not None:
         return _compared(facts, rule, b2m, given.high, "laboratory")
     bands = _bands(facts, rule, b2m)
@@ -31,6 +31,15 @@ def evaluate(facts: Facts, rule: Rule) -> Finding | None:
         return rule.finding("no_range", facts.specimen, values=values, inputs=inputs)
     band = bands[-1] if above == {True} else bands[0]
     return _compared(facts, rule, b2m, rule.value(band), "default", band, agree=len(above) == 1)
+
+
+def _in_pregnancy(facts: Facts, rule: Rule, b2m: Result) -> Finding:
+    """No range is applied; a value above the limit that the laboratory printed is told all the same."""
+    given, values = b2m.reference_range, {"b2m": b2m.display}
+    if given is None or given.high is None or not given.is_exceeded_by(b2m.central):
+        return rule.finding("pregnancy", facts.specimen, values=values, inputs=(b2m,))
+    values["limit"] = f"{legible(given.high)} {b2m.unit}"
+    return rule.finding("pregnancy_raised", facts.specimen, values=values, inputs=(b2m,))
 
 
 _ANY = ("any_range_above",)
@@ -116,6 +125,16 @@ def _notes(facts: Facts, rule: Rule, b2m: Result, threshold: str) -> tuple[str, 
 
 
 def _causes_in_chart(facts: Facts) -> str:
+    done = [
+        p.label
+        for p in facts.procedures
+        if p.key.endswith("transplantation") and not (p.when and facts.b2m and p.when.first > facts.b2m.when.last)
+    ]
+    procedures = f"Among the procedures: {', '.join(dict.fromkeys(done))}." if done else ""
+    return " ".join(said for said in (_diagnoses_in_chart(facts, procedures), procedures) if said)
+
+
+def _diagnoses_in_chart(facts: Facts, procedures: str) -> str:
     if "conditions" in facts.unknown:
         return "The problem list was not available in full."
     present = [
@@ -124,6 +143,8 @@ def _causes_in_chart(facts: Facts) -> str:
         if states.is_active(p) and states.is_confirmed(p) and p.family in _RAISING_FAMILIES and p.key != "dialysis"
     ]
     labels = list(dict.fromkeys(p.label for p in present))
+    if not labels and procedures:
+        return ""
     if not labels:
         return "The problem list holds no confirmed, active diagnosis that this service knows to raise it."
     listed = ", ".join(labels[:6]) + (" and others" if len(labels) > 6 else "")

@@ -3,15 +3,17 @@
 from datetime import timedelta
 
 from cds_service.facts import Facts, Result
-from cds_service.knowledge import levels, states, urine
+from cds_service.knowledge import kidney, levels, states, urine
+from cds_service.knowledge.kidney import KidneyFunction
 from cds_service.knowledge.levels import Level
 from cds_service.knowledge.model import Finding, Rule
-from cds_service.knowledge.urine import Acidity
+from cds_service.knowledge.urine import Acidity, Ph
 
 _SERUM = ("b2m-serum",)
 _CONCENTRATIONS = {"b2m-urine", "b2m-urine-24h"}
 #: The patterns that rest on which side of its limit the urine lies.
 _BY_URINE = {"tubular", "filtration_or_production"}
+_UNEXPECTED = ("unexpected_egfr_below", "unexpected_b2m_to")
 _PH = {
     Acidity.ACID: "the urine pH is below 6",
     Acidity.ADJUSTED: "the urine pH was adjusted",
@@ -37,6 +39,21 @@ def evaluate(facts: Facts, rule: Rule) -> Finding | None:
     outcome = _outcome(rule, serum, of_serum, of_urine[shown], ph.acidity)
     if outcome is None:
         return None
+    if outcome == "tubular" and (found := _unexpected_at(facts, rule, serum)):
+        return _not_tubular(facts, rule, (serum, shown), found)
+    return _pattern(facts, rule, outcome, (serum, of_serum), (shown, of_urine[shown]), ph)
+
+
+def _not_tubular(facts: Facts, rule: Rule, pair: tuple[Result, Result], found: KidneyFunction) -> Finding:
+    values = {"serum": pair[0].quantity, "egfr": kidney.whole(found.egfr, ())}
+    inputs = (*pair, found.result, *found.also)
+    return rule.finding("serum_unexpected", facts.specimen, values=values, inputs=inputs, thresholds=_UNEXPECTED)
+
+
+def _pattern(
+    facts: Facts, rule: Rule, outcome: str, of_serum: tuple[Result, Level], of_urine: tuple[Result, Level], ph: Ph
+) -> Finding:
+    (serum, serum_level), (shown, urine_level) = of_serum, of_urine
     days = serum.when.days_until(shown.when)
     return rule.finding(
         outcome,
@@ -44,14 +61,14 @@ def evaluate(facts: Facts, rule: Rule) -> Finding | None:
         values={
             "serum": serum.quantity,
             "urine": shown.quantity,
-            "serum_said": _said(of_serum, serum),
-            "urine_said": _said(of_urine[shown], shown),
+            "serum_said": _said(serum_level, serum),
+            "urine_said": _said(urine_level, shown),
             "apart": "same day" if days == 0 else f"{days} day{'s' if days > 1 else ''} apart",
             "ph": _PH[ph.acidity],
         },
         notes=_notes(facts, serum, shown, outcome),
         inputs=(serum, shown, *((ph.result,) if ph.result else ())),
-        thresholds=_thresholds(outcome, of_serum, of_urine[shown]),
+        thresholds=_thresholds(outcome, serum_level, urine_level),
     )
 
 
@@ -61,12 +78,17 @@ def _pair(facts: Facts, rule: Rule) -> tuple[Result | None, tuple[Result, ...]]:
     if reviewed is None or not levels.can_be_compared(reviewed):
         return None, ()
     wanted = urine.B2M if facts.specimen == "serum" else _SERUM
-    near = next((r for r in facts.within(wanted, reviewed.when, days) if levels.can_be_compared(r)), None)
+    near = next((r for r in facts.within(wanted, reviewed.when, days) if _can_be_paired(r)), None)
     serum, other = (reviewed, near) if facts.specimen == "serum" else (near, reviewed)
     if other is None:
         return serum, ()
     same = timedelta(hours=int(rule.value("same_urine_hours_to")))
     return serum, tuple(dict.fromkeys((other, *urine.beside(facts, other, urine.B2M, same))))
+
+
+def _can_be_paired(near: Result) -> bool:
+    """A urine result that is unusually high is not: its own card asks about it. So high a serum only holds back."""
+    return levels.can_be_compared(near) and (near.specimen == "serum" or near.suspicion is None)
 
 
 def _is_no_place_for_it(facts: Facts, results: tuple[Result, ...]) -> bool:
@@ -85,10 +107,17 @@ def _outcome(rule: Rule, serum: Result, of_serum: Level, of_urine: Level, acidit
     return None
 
 
+def _unexpected_at(facts: Facts, rule: Rule, serum: Result) -> KidneyFunction | None:
+    """The eGFR beside a serum B2M that is not expected to be so low at it."""
+    found = kidney.kidney_function(facts, serum.when, rule.value("pairing_days_to"))
+    low = serum.interval.is_above(rule.value("unexpected_b2m_to")) is False
+    return found if low and found and found.egfr.is_below(rule.value("unexpected_egfr_below")) else None
+
+
 def _said(level: Level, result: Result) -> str:
     side = "above" if level.above else "not above"
     whose = "the laboratory's limit" if level.origin == "laboratory" else "a default limit"
-    return f"{side} {whose} of {level.shown(result.unit)}"
+    return f"{side} {whose} of {level.shown(result)}"
 
 
 def _notes(facts: Facts, serum: Result, shown: Result, outcome: str) -> tuple[str, ...]:

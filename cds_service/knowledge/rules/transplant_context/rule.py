@@ -27,7 +27,7 @@ def evaluate(facts: Facts, rule: Rule) -> Finding | None:
         return None
     outcome = _outcome(rule, course) if course.rose else kind
     near = context.beside(facts, b2m.when, rule.value("beside_days_to"), *_analytes(facts))
-    values = course.values() | {"beside": context.in_words(near, b2m.when)}
+    values = course.values() | {"b2m": b2m.display, "beside": context.in_words(near, b2m.when)}
     return rule.finding(
         outcome,
         facts.specimen,

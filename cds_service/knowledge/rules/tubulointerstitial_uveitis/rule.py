@@ -5,6 +5,7 @@ from cds_service.knowledge import levels, states, urine
 from cds_service.knowledge.model import Finding, Rule
 from cds_service.knowledge.urine import Acidity
 
+_TOGETHER, _SEPARATE = "uveitis and nephritis (TINU)", "uveitis and a nephritis code"
 _TINU, _UVEITIS, _NEPHRITIS = "tinu", "uveitis", "tubulointerstitial-nephritis"
 
 
@@ -14,7 +15,7 @@ def evaluate(facts: Facts, rule: Rule) -> Finding | None:
     if b2m is None or not levels.can_be_compared(b2m) or not chart or _is_no_place(facts, b2m):
         return None
     notes = () if states.active(facts, _TINU) else ("two_entries",)
-    values = {"chart": chart, "b2m": b2m.display}
+    values = {"chart": chart, "b2m": b2m.display, "named": _SEPARATE if notes else _TOGETHER}
     if facts.specimen == "serum":
         if facts.within(urine.B2M, b2m.when, rule.value("urine_beside_days_to")):
             return None
@@ -23,7 +24,8 @@ def evaluate(facts: Facts, rule: Rule) -> Finding | None:
     outcome = {True: "raised", False: "not_raised", None: "no_limit"}[level.above]
     if not level.above and ph.acidity is not Acidity.VOUCHES:
         notes = (*notes, "ph_not_known")
-    inputs = (b2m, ph.result) if ph.result else (b2m,)
+    beside = urine.kidney_beside(facts, b2m)
+    inputs = (b2m, *((ph.result,) if ph.result else ()), *((beside.result,) if beside else ()))
     return rule.finding(outcome, facts.specimen, values=values, notes=notes, inputs=inputs, thresholds=level.thresholds)
 
 

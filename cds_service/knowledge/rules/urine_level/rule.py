@@ -13,7 +13,8 @@ _LOW = {
     Acidity.ADJUSTED: "not_reassuring_ph_adjusted",
     Acidity.UNKNOWN: "not_reassuring_ph_unknown",
 }
-_RAISING = ("tubular-disorder", "tubulointerstitial-nephritis", "tinu", "cadmium")
+#: TINU is left to the rule on it, which speaks wherever this one compares.
+_RAISING = ("tubular-disorder", "tubulointerstitial-nephritis", "cadmium")
 
 
 def evaluate(facts: Facts, rule: Rule) -> Finding | None:
@@ -27,15 +28,18 @@ def evaluate(facts: Facts, rule: Rule) -> Finding | None:
     level, ph = levels.of_urine(facts, rule, b2m), urine.ph_of(facts, rule, b2m)
     outcome = _outcome(level, ph)
     if level.limit is not None:
-        values |= {"limit": level.shown(b2m.unit), "whose": _WHOSE[level.origin]}
+        values |= {"limit": level.shown(b2m), "whose": _WHOSE[level.origin]}
+    beside = urine.kidney_beside(facts, b2m) if level.above else None
+    if beside:
+        values["kidney"] = beside.words
     if ph.result:
         values["ph"] = f"{ph.result.comparator}{ph.result.shown}"
     return rule.finding(
         outcome,
         facts.specimen,
         values=values | ({"causes": _causes_in_chart(facts)} if level.above else {}),
-        notes=_notes(facts, b2m, level, ph),
-        inputs=(b2m, ph.result) if ph.result else (b2m,),
+        notes=(*_notes(facts, b2m, level, ph), *(("kidney",) if beside else ())),
+        inputs=(b2m, *((ph.result,) if ph.result else ()), *((beside.result,) if beside else ())),
         thresholds=("acid_below", *level.thresholds),
     )
 
