@@ -30,6 +30,10 @@ class _Kidney:
     beyond: bool = False
 
 
+#: A precursor does not explain a raised level: what it may have become is the question.
+_PRECURSORS = {"mgus-or-smouldering", "smouldering-myeloma"}
+
+
 def evaluate(facts: Facts, rule: Rule) -> Finding | None:
     """Speaks only of a level known to be raised that nothing known explains."""
     b2m = context.readable(facts)
@@ -63,7 +67,10 @@ def _is_explained(facts: Facts, rule: Rule, b2m: Result) -> bool:
     days = rule.value("kidney_days_to")
     kidney_is_enough = not _is_beyond(facts, rule, b2m, kidney.estimates(facts, b2m.when, days))
     explaining = {family for family in _FAMILIES if family != "kidney" or kidney_is_enough}
-    diagnosed = any(states.is_active(p) and states.is_confirmed(p) and p.family in explaining for p in facts.problems)
+    diagnosed = any(
+        states.is_active(p) and states.is_confirmed(p) and p.family in explaining and p.key not in _PRECURSORS
+        for p in facts.problems
+    )
     grafted = any(p.key.endswith("transplantation") for p in facts.procedures)
     return diagnosed or grafted or bool(current_drugs(facts, b2m.when, rule.value("drug_days_to"), "raises-serum-b2m"))
 
