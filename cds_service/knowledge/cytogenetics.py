@@ -10,6 +10,7 @@ from enum import StrEnum
 from cds_service.facts import CodedResult, Facts, Moment, Presence, Result
 from cds_service.knowledge.model import Rule
 from cds_service.knowledge.myeloma import ANTI_MYELOMA
+from cds_service.knowledge.scores import any_of
 from cds_service.knowledge.terms.coded import coded_terms
 from cds_service.knowledge.treatment import began_by
 
@@ -98,13 +99,6 @@ def del_1p32(loss: bool | None, both: bool | None) -> tuple[bool | None, bool | 
     return (True if both else loss), (False if loss is False else both)
 
 
-def any_of(*known: bool | None) -> bool | None:
-    """Whether one of several holds: yes as soon as one does, no only where none does."""
-    if True in known:
-        return True
-    return None if None in known else False
-
-
 def all_of(*known: bool | None) -> bool | None:
     """Whether all of several hold: no as soon as one does not, yes only where all do."""
     if False in known:
@@ -116,11 +110,11 @@ def genetic_criteria(known: Mapping[str, bool | None]) -> dict[int, bool | None]
     """Criteria 1 to 3 of the IMS/IMWG 2025 definition from the abnormalities by their keys in coded.toml."""
     loss, both = del_1p32(known["del-1p32"], known["del-1p32-biallelic"])
     gain = known["gain-1q"]
-    translocation = any_of(known["t-4-14"], known["t-14-16"], known["t-14-20"])
+    translocation = any_of((known["t-4-14"], known["t-14-16"], known["t-14-20"]))
     return {
-        1: any_of(known["del-17p"], known["tp53-mutation"]),
-        2: all_of(translocation, any_of(gain, loss)),
-        3: any_of(both, all_of(loss, gain)),
+        1: any_of((known["del-17p"], known["tp53-mutation"])),
+        2: all_of(translocation, any_of((gain, loss))),
+        3: any_of((both, all_of(loss, gain))),
     }
 
 
