@@ -267,6 +267,25 @@ class CodedResult:
 
 
 @dataclass(frozen=True, slots=True)
+class OrderedTest:
+    """A B2M test that is being ordered: its analyte, specimen and code, the draft order.
+
+    ``planned`` is when the sample is to be taken, None where the order does not say.
+    """
+
+    analyte: str
+    specimen: str
+    loinc: str
+    reference: str = ""
+    planned: Moment | None = None
+
+    def taken(self, as_of: datetime) -> Moment:
+        """When the sample is to be taken, seen from ``as_of``: then, unless a later time is planned."""
+        later = self.planned and self.planned.sort_key() > as_of
+        return self.planned if self.planned and later else Moment.at(as_of)
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     """All that the rules may ask of one chart at one time.
 
@@ -275,6 +294,9 @@ class Facts:
     groups of which "not there" does not mean "none"; ``ignored`` counts, by reason, what was not read. ``fates`` says
     what became of each Observation of the chart whose code we know, by its place. ``unrecognised_medications``: how
     many entries of the medication list name no drug that we know.
+
+    Where B2M tests are being ordered, rules look at these (``ordered``) and no result is under review;
+    ``also_ordered`` are the analytes of all the draft orders.
     """
 
     as_of: datetime
@@ -291,6 +313,8 @@ class Facts:
     ignored: dict[str, int] = field(default_factory=dict)
     fates: dict[int, str] = field(default_factory=dict)
     specimen: str = ""
+    ordered: tuple[OrderedTest, ...] = ()
+    also_ordered: frozenset[str] = frozenset()
 
     def of(self, specimen: str) -> "Facts":
         """The same facts, seen for the B2M result of ``specimen``."""
@@ -307,6 +331,23 @@ class Facts:
         """Why the B2M result under review in this specimen could not be read, or None."""
         found = self.under_review.get(self.specimen)
         return found if isinstance(found, MissingData) else None
+
+    @property
+    def specimens(self) -> tuple[str, ...]:
+        """The specimens that the rules are asked about: those of the tests being ordered, else those under review."""
+        return tuple(dict.fromkeys([test.specimen for test in self.ordered] or self.under_review))
+
+    @property
+    def order(self) -> OrderedTest | None:
+        """The B2M test of this specimen that is being ordered, or None."""
+        return next((test for test in self.ordered if test.specimen == self.specimen), None)
+
+    @property
+    def taken(self) -> Moment | None:
+        """When the sample that rules look at was taken, or is to be; None where there is none."""
+        if self.order:
+            return self.order.taken(self.as_of)
+        return self.b2m.when if self.b2m else None
 
     def series(self, analyte: str) -> tuple[Result, ...]:
         """All readable results of ``analyte``, newest first."""

@@ -72,6 +72,11 @@ class Moment:
     instant: datetime | None = None
     issued: bool = False
 
+    @classmethod
+    def at(cls, instant: datetime) -> "Moment":
+        """The moment of an instant, which has a zone."""
+        return cls(instant.isoformat(), instant.date(), instant.date(), instant)
+
     @property
     def is_precise(self) -> bool:
         """Whether the text names a day or a collection of up to two days, and not only a month or a year."""

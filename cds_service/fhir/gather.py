@@ -1,13 +1,15 @@
 """What a call brought with it, and what was fetched because it did not: results under review, patient, chart."""
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Any, Protocol
 
 from cds_service.errors import DataUnavailable, MalformedCall
 from cds_service.facts import Reason
-from cds_service.fhir import bundle, meaning
+from cds_service.fhir import bundle, meaning, orders
 from cds_service.fhir.bundle import ABSENT, Group
 from cds_service.fhir.local_codes import NO_LOCAL_CODES, LocalCodes
+from cds_service.fhir.orders import Drafts, read_drafts
 from cds_service.fhir.searches import PATIENT, Search, searches
 from cds_service.fhir.shape import Json, text
 from cds_service.fhir.sorting import Chart, Sorting, key_of, refers_to
@@ -36,15 +38,20 @@ Fetch = Callable[[HookRequest], Fetching | None]
 
 
 def prefetch_templates(codes: LocalCodes = NO_LOCAL_CODES) -> dict[str, str]:
-    """The FHIR searches that this service asks an EHR to send along, by prefetch key."""
+    """The FHIR searches that an EHR is asked to send along with results, by prefetch key."""
     asked = {key: search.template() for key, search in searches(codes).items()}
     return {PATIENT: "Patient/{{context.patientId}}", **asked}
+
+
+def order_templates(codes: LocalCodes = NO_LOCAL_CODES) -> dict[str, str]:
+    """The FHIR searches that an EHR is asked to send along with draft orders, by prefetch key."""
+    return {key: query for key, query in prefetch_templates(codes).items() if key in (PATIENT, *orders.KEYS)}
 
 
 def gather(
     call: HookRequest, *, max_entries: int, fetch: Fetch | None = None, codes: LocalCodes = NO_LOCAL_CODES
 ) -> Chart:
-    """Opens a call's ``results`` and prefetch, and fetches what is not in them and may be asked for.
+    """Opens a call's ``results`` or draft orders and its prefetch, and fetches what is not there and may be asked for.
 
     Args:
         call: the hook's request.
@@ -53,35 +60,58 @@ def gather(
         codes: the site's own.
 
     Raises:
-        MalformedCall: too many entries, or the prefetched Patient is not the context's.
-        DataUnavailable: patient or B2M data were neither given, nor known to be none, nor to be fetched.
+        MalformedCall: too many entries, the prefetched Patient is not the context's, or no draft orders on their hooks.
+        DataUnavailable: patient or B2M data were neither given, nor known to be none, nor to be fetched; beside draft
+            orders nothing is needed.
     """
     prefetch: Mapping[str, Any] = call.prefetch or {}
-    _check_size(call, prefetch, max_entries)
-    results = _results(call, codes)
-    if results is not None and not results.lacking and not _may_hold_b2m(results, call):
-        return Chart(call.context.patientId, None, under_review=frozenset())
-    asked = {PATIENT: None, **searches(codes)}
+    _check_size(call, max_entries)
+    sorting = Sorting(call.context.patientId, _urls(call), _bases(call))
+    drafts = read_drafts(call, codes, sorting) if call.hook in orders.HOOKS else None
+    results = _results(call, codes) if drafts is None else None
+    if not _is_asked(call, results, drafts):
+        return replace(sorting.chart(None, {}, None, {}), under_review=frozenset())
+    asked = _asked(codes, drafts)
     groups = {key: _open_key(prefetch, key, asked, codes) for key in dict.fromkeys([*prefetch, *asked])}
     _check_patient(groups[PATIENT], call.context.patientId)
     fetching = fetch(call) if fetch else None
     if fetching:
-        groups |= _fetched(fetching, groups, results, asked, codes)
-    urls = dict(
-        pair for value in (call.context.results, *prefetch.values()) for pair in bundle.references_by_url(value)
-    )
+        groups |= _fetched(fetching, groups, results, asked, codes, b2m_first=drafts is None)
     patient = next((r for r in groups[PATIENT].resources if r.get("resourceType") == "Patient"), None)
-    chart = Sorting(call.context.patientId, urls, _bases(call)).chart(
+    chart = sorting.chart(
         results, groups, patient, lacking={key: groups[key].lacking for key in asked if key != PATIENT}
     )
+    if drafts:
+        return replace(chart, ordered=drafts.ordered, also_ordered=drafts.analytes)
     _require(chart, groups, server_refused=bool(fetch and call.fhirServer and not fetching))
     return chart
 
 
+def _is_asked(call: HookRequest, results: Group | None, drafts: Drafts | None) -> bool:
+    """Whether anything is asked of this service: a B2M is being ordered, or its results may be under review."""
+    if drafts is not None:
+        return bool(drafts.ordered)
+    return results is None or bool(results.lacking) or _may_hold_b2m(results, call)
+
+
+def _asked(codes: LocalCodes, drafts: Drafts | None) -> dict[str, Search | None]:
+    """What is asked of the chart, by prefetch key: all of it, or what matters beside an order."""
+    wanted = {key: search for key, search in searches(codes).items() if drafts is None or key in orders.KEYS}
+    return {PATIENT: None, **wanted}
+
+
+def _given(call: HookRequest) -> list[Any]:
+    return [call.context.results, call.context.draftOrders, *(call.prefetch or {}).values()]
+
+
+def _urls(call: HookRequest) -> dict[str, str]:
+    """References by the fullUrl under which a Bundle of the call holds them."""
+    return dict(pair for value in _given(call) for pair in bundle.references_by_url(value))
+
+
 def _bases(call: HookRequest) -> frozenset[str]:
     """The base URLs of this patient: the call's FHIR server, and wherever a Bundle of the call holds the Patient."""
-    given = [call.context.results, *(call.prefetch or {}).values()]
-    urls = (url for value in given for url, reference in bundle.references_by_url(value) if "Patient/" in reference)
+    urls = (url for url, reference in _urls(call).items() if "Patient/" in reference)
     bases = {bundle.base_of(url) for url in urls} | {(call.fhirServer or "").rstrip("/").lower()}
     return frozenset(bases - {""}) if call.fhirServer else frozenset()
 
@@ -102,8 +132,8 @@ def _in_our_codes(group: Group, codes: LocalCodes) -> Group:
     return Group(tuple(map(codes.translated, group.resources)), group.lacking) if codes.means else group
 
 
-def _check_size(call: HookRequest, prefetch: Mapping[str, Any], max_entries: int) -> None:
-    entries = bundle.entry_count(call.context.results) + sum(bundle.entry_count(value) for value in prefetch.values())
+def _check_size(call: HookRequest, max_entries: int) -> None:
+    entries = sum(bundle.entry_count(value) for value in _given(call))
     if entries > max_entries:
         raise MalformedCall(
             f"{entries} Bundle entries, at most {max_entries} are accepted; send fewer results per call.",
@@ -151,14 +181,17 @@ def _fetched(
     results: Group | None,
     asked: Mapping[str, Search | None],
     codes: LocalCodes,
+    *,
+    b2m_first: bool,
 ) -> dict[str, Group]:
     """The groups that were not prefetched, as the FHIR server gives them.
 
-    Where B2M is what is missing it is asked for first, with the patient: without one nothing else is needed.
+    With ``b2m_first``, where B2M is what is missing it is asked for with the patient: without one no more is needed.
     """
     wanted = {key: search for key, search in asked.items() if groups[key].lacking in _TO_FETCH}
     at_hand = [*(results.resources if results else ()), *groups[B2M].resources]
-    first = wanted if _has_b2m(at_hand) else {key: wanted[key] for key in (PATIENT, B2M) if key in wanted}
+    at_once = not b2m_first or _has_b2m(at_hand)
+    first = wanted if at_once else {key: wanted[key] for key in (PATIENT, B2M) if key in wanted}
     got = dict(fetching.groups(first)) if first else {}
     known = got.get(B2M) or groups[B2M]
     if len(first) < len(wanted) and _has_b2m(_in_our_codes(known, codes).resources):

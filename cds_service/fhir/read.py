@@ -66,8 +66,8 @@ def read(chart: Chart, *, as_of: datetime, newest_within_days: int | None = None
     beside = Surroundings(as_of, patient, chart.referred)
     b2m, others = _candidates(chart.observations)
     reads = [_Read(frozenset({c.place}), _read(c, beside)) for found in b2m.values() for c in _newest(found, chart)]
-    pool = _under_review(_without_conflicts(reads), chart, as_of, newest_within_days)
-    moments = [r.when for r in pool if r.when]
+    pool = [] if chart.ordered else _under_review(_without_conflicts(reads), chart, as_of, newest_within_days)
+    moments = [r.when for r in pool if r.when] + [test.taken(as_of) for test in chart.ordered]
     b2m_moments = [r.reading.when for r in reads if r.reading.when]
     companions = [c for found in others.values() for c in _nearest(found, moments, b2m_moments)]
     reads += [_Read(frozenset({c.place}), _read(c, beside)) for c in companions]
@@ -92,6 +92,8 @@ def read(chart: Chart, *, as_of: datetime, newest_within_days: int | None = None
         unknown=frozenset(m.item for m in lists),
         ignored=chart.ignored,
         fates=_fates([*b2m.values(), *others.values()], kept) | coded_fates,
+        ordered=chart.ordered,
+        also_ordered=chart.also_ordered,
     )
 
 

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from cds_service.facts import MissingData, Reason
+from cds_service.facts import MissingData, OrderedTest, Reason
 from cds_service.fhir import bundle, condition, meaning
 from cds_service.fhir.bundle import Group
 from cds_service.fhir.shape import Json, objects, text
@@ -26,7 +26,8 @@ class Chart:
     ``under_review`` holds the places in ``observations`` of those that the hook's ``results`` name; None where the
     hook named none. ``referred``: Specimens and Medications by the references under which they may be named.
     ``foreign_b2m``: a B2M result was ignored because it is not the patient's. ``discarded`` says of each Observation
-    that is not in ``observations`` which one, and why.
+    that is not in ``observations`` which one, and why. ``ordered`` are the B2M tests that are being ordered, and
+    ``also_ordered`` the analytes of all the patient's draft orders.
     """
 
     patient_id: str
@@ -41,6 +42,8 @@ class Chart:
     ignored: dict[str, int] = field(default_factory=dict)
     foreign_b2m: bool = False
     discarded: tuple[tuple[str, str], ...] = ()
+    ordered: tuple[OrderedTest, ...] = ()
+    also_ordered: frozenset[str] = frozenset()
 
     @property
     def has_b2m(self) -> bool:
@@ -187,12 +190,18 @@ class Sorting:
             self._keep(key, resource, from_results=from_results)
 
     def _keep(self, key: str, resource: Json, *, from_results: bool) -> None:
-        if reason := self._not_the_patients(resource):
-            self._ignore(resource, reason)
+        if not self.owns(resource):
             return
         self._kept[key] = resource
         if from_results:
             self._from_results.add(key)
+
+    def owns(self, resource: Json) -> bool:
+        """Whether a resource counts as the patient's; one that does not is counted as ignored."""
+        reason = self._not_the_patients(resource)
+        if reason:
+            self._ignore(resource, reason)
+        return not reason
 
     def _not_the_patients(self, resource: Json) -> str:
         """Why a resource does not count as the patient's, or "": its subject, or that it is about something else."""

@@ -4,12 +4,12 @@ What was measured and could not be read, and what was not sent, is another quest
 time are those of the rule that asks.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import Enum
 
-from cds_service.facts import Facts, Presence, Reason, Result
+from cds_service.facts import Facts, Presence, Problem, Reason, Result
 from cds_service.knowledge import context, levels, lymphoid, myeloma, states, terms, urine
 from cds_service.knowledge.kidney import REPORTED_EGFR
 from cds_service.knowledge.model import Rule
@@ -52,16 +52,17 @@ _LDH = _Test(("ldh",), upper_limit=True)
 _CALCIUM = _Test(("calcium", "calcium-moles", "calcium-corrected", "calcium-corrected-moles"))
 _HEMOGLOBIN = _Test(("hemoglobin", "hemoglobin-moles"))
 _PLATELETS, _M_PROTEIN = _Test(("platelets",)), _Test(("m-protein",))
+_LIGHT_CHAINS = _Test(("free-light-chain-ratio", "kappa-free", "lambda-free"))
+#: What tells MGUS and smouldering myeloma from active myeloma.
+_OF_PRECURSOR = (_CREATININE, _CALCIUM, _HEMOGLOBIN, _M_PROTEIN, _LIGHT_CHAINS)
 _SERUM_B2M = _Test(("b2m-serum",), "serum_b2m_days_to")
 _URINE_PH, _URINE_CREATININE = _Test(("urine-ph",), ""), _Test(("urine-creatinine",), "")
 _URINE_ALBUMIN = _Test(("urine-albumin-ratio", "urine-albumin", "urine-protein-ratio", "urine-protein"), "")
-_LESIONS_OF_MYELOMA = ("del-17p", "t-4-14", "t-14-16", "gain-1q")
+_GENETICS_OF_MYELOMA = ("del-17p", "t-4-14", "t-14-16", "t-14-20", "gain-1q", "tp53-mutation", "del-1p32")
 _TP53 = ("del-17p", "tp53-mutation")
 _IGHV = "ighv-unmutated"
-#: Diagnoses of which an index or a prognosis counts LDH. Follicular lymphoma is graded with haemoglobin as well.
-_WITH_LDH = (
-    "lymphoma", "follicular-lymphoma", "mantle-cell-lymphoma", "dlbcl", "cns-lymphoma", "hodgkin-lymphoma",
-)  # fmt: skip
+#: Whose index holds for new disease alone.
+_NEW_ONLY = (lymphoid.FOLLICULAR, lymphoid.DLBCL)
 _NO_RESULT = (Reason.STATUS, Reason.ENTERED_IN_ERROR)
 
 
@@ -80,16 +81,17 @@ def missing(facts: Facts, rule: Rule) -> tuple[Missing, ...]:
 
 
 def diseases(facts: Facts, rule: Rule) -> tuple[str, ...]:
-    """The keys of the diagnoses for which more than kidney function is asked, in the order in which they are asked."""
+    """The keys of the diagnoses with a stage or index here that may hold, in the order in which they are asked."""
     b2m = context.readable(facts)
     if b2m is None or facts.specimen != "serum":
         return ()
     chart = myeloma.in_chart(facts, rule, b2m)
     found = ["myeloma"] if chart and not chart.why_not else []
-    for kind in (lymphoid.CLL, lymphoid.WALDENSTROM):
+    for kind in (lymphoid.CLL, lymphoid.WALDENSTROM, *_NEW_ONLY):
         disease = lymphoid.in_chart(facts, kind)
-        found += [kind.key] if disease and not disease.why_not else []
-    return (*found, *(p.key for p in context.present(facts, *_WITH_LDH)))
+        holds = disease and not disease.why_not and (kind not in _NEW_ONLY or lymphoid.is_recent(rule, disease))
+        found += [kind.key] if holds else []
+    return tuple(found)
 
 
 def _beside_serum(facts: Facts, rule: Rule, b2m: Result) -> Iterator[Missing]:
@@ -100,18 +102,26 @@ def _beside_serum(facts: Facts, rule: Rule, b2m: Result) -> Iterator[Missing]:
         decided = b2m.interval.is_below(rule.value("b2m_stage_1_below")) is False
         tests = [_CREATININE, _LDH] if decided else [_ALBUMIN, _CREATININE, _LDH]
         yield from _results(facts, rule, b2m, tests)
-        yield from _coded(facts, _LESIONS_OF_MYELOMA)
+        yield from _coded(facts, _GENETICS_OF_MYELOMA)
         yield from _results(facts, rule, b2m, [_CALCIUM, _HEMOGLOBIN])
     if lymphoid.CLL.key in asked:
         aberrant = any(c.item in _TP53 and c.presence is Presence.PRESENT for c in facts.coded)
         yield from _coded(facts, (*(() if aberrant else _TP53), _IGHV))
     if lymphoid.WALDENSTROM.key in asked:
         yield from _results(facts, rule, b2m, [_HEMOGLOBIN, _PLATELETS, _M_PROTEIN, _ALBUMIN, _LDH])
-    if set(asked) & set(_WITH_LDH):
+    if lymphoid.DLBCL.key in asked:
         yield from _results(facts, rule, b2m, [_LDH])
     if lymphoid.FOLLICULAR.key in asked:
         yield from _results(facts, rule, b2m, [_HEMOGLOBIN])
+    if not asked and precursor(facts):
+        yield from _results(facts, rule, b2m, _OF_PRECURSOR)
     yield from _results(facts, rule, b2m, [_KIDNEY])
+
+
+def precursor(facts: Facts) -> Problem | None:
+    """Confirmed MGUS or smouldering myeloma without myeloma, for which other tests are asked than for a stage."""
+    found = myeloma.precursor(facts)
+    return found if found and states.is_confirmed(found) else None
 
 
 def _beside_urine(facts: Facts, rule: Rule, b2m: Result) -> Iterator[Missing]:
@@ -126,11 +136,59 @@ def _beside_urine(facts: Facts, rule: Rule, b2m: Result) -> Iterator[Missing]:
 
 
 def _beside_csf(facts: Facts, rule: Rule, b2m: Result) -> Iterator[Missing]:
-    if facts.specimen == "CSF" and states.is_child(facts, b2m.when) is not True:
+    compared = states.is_child(facts, b2m.when) is False and not states.pregnant(facts, b2m.when)
+    if facts.specimen == "CSF" and compared and not b2m.comparator:
         yield from _results(facts, rule, b2m, [_SERUM_B2M])
 
 
-def _results(facts: Facts, rule: Rule, b2m: Result, tests: list[_Test]) -> Iterator[Missing]:
+#: What may be ordered with a B2M. Kidney function is answered by any measure of it.
+_TO_ORDER = {
+    "kidney": _KIDNEY,
+    "creatinine": _CREATININE,
+    "albumin": _ALBUMIN,
+    "ldh": _LDH,
+    "b2m-serum": _SERUM_B2M,
+    "b2m-serum-beside-csf": _Test(("b2m-serum",), "serum_beside_csf_days_to"),
+    "b2m-serum-before-session": _Test(("b2m-serum",), ""),
+    "urine-ph": _URINE_PH,
+    "urine-creatinine": _URINE_CREATININE,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ToOrder:
+    """A test to order with a B2M: the key of its analyte, and the threshold in days of earlier results, "" for none."""
+
+    key: str
+    within: str
+
+
+def to_order(facts: Facts, rule: Rule, names: Iterable[str]) -> tuple[ToOrder, ...]:
+    """Which of the tests of these names are neither being ordered nor answered by a result near enough.
+
+    A provisional result answers: its sample is in the laboratory already. What has to be of the same urine or session
+    only another draft answers.
+    """
+    tests = [_TO_ORDER[name] for name in names]
+    return tuple(ToOrder(test.keys[0], test.within) for test in tests if not _is_answered(facts, rule, test))
+
+
+def _is_answered(facts: Facts, rule: Rule, test: _Test) -> bool:
+    if facts.also_ordered.intersection(test.keys):
+        return True
+    when = facts.taken
+    if when is None or not test.within:
+        return False
+    found = (r for r in facts.results if r.analyte in test.keys and _has_limit(r, test))
+    return any(r.when.days_until(when) <= rule.value(test.within) for r in found)
+
+
+def _has_limit(result: Result, test: _Test) -> bool:
+    """Whether a result has the upper limit without which it answers nothing, where it needs one."""
+    return not test.upper_limit or bool(result.reference_range and result.reference_range.high is not None)
+
+
+def _results(facts: Facts, rule: Rule, b2m: Result, tests: Iterable[_Test]) -> Iterator[Missing]:
     for test in tests:
         if _is_not_known(facts, test):
             continue
@@ -139,7 +197,7 @@ def _results(facts: Facts, rule: Rule, b2m: Result, tests: list[_Test]) -> Itera
         nearest = min(final, key=lambda r: r.when.distance(b2m.when), default=None)
         if not fresh:
             yield Missing(test.keys[0], Why.STALE if nearest else Why.NOT_FOUND, nearest)
-        elif test.upper_limit and not any(r.reference_range and r.reference_range.high is not None for r in fresh):
+        elif not any(_has_limit(r, test) for r in fresh):
             yield Missing(test.keys[0], Why.NO_UPPER_LIMIT, nearest)
 
 

@@ -118,6 +118,11 @@ def genetic_criteria(known: Mapping[str, bool | None]) -> dict[int, bool | None]
     }
 
 
+def reported(lesions: Iterable[Lesion]) -> bool:
+    """Whether any of the abnormalities was reported at all, whatever became of the report."""
+    return any(found.state is not State.NOT_REPORTED for found in lesions)
+
+
 def described(lesions: Iterable[Lesion]) -> str:
     """Abnormalities in words, those of one state together: "del(17p), t(4;14) absent; t(14;16) not reported"."""
     by_state: dict[State, list[str]] = {}

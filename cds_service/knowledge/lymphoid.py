@@ -3,12 +3,13 @@
 Each function takes the rule that asks: its own TOML holds the limits and the notes, under the same names in each.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
 from cds_service.facts import Facts, Moment, Problem, Result
-from cds_service.knowledge import scores, states
+from cds_service.knowledge import levels, scores, states, treatment
+from cds_service.knowledge.context import present
 from cds_service.knowledge.model import Finding, Rule
 from cds_service.knowledge.treatment import Course, Treatment, baseline_ends, course_before
 
@@ -19,33 +20,35 @@ _AGAINST_LYMPHOMA = ("anti-lymphoma", "possible-anti-lymphoma")
 _AGAINST_MYELOMA = ("anti-myeloma", "possible-anti-myeloma")
 _RETURNED_OR_REMISSION = {"recurrence", "relapse", "remission"}
 _GRAVEST_FIRST = (Treatment.BEGUN, Treatment.POSSIBLY_BEGUN, Treatment.UNKNOWN, Treatment.NONE_RECOGNISED)
-_NOTE_ON_TREATMENT = {
-    Treatment.UNKNOWN: "treatment_unknown",
-    Treatment.NONE_RECOGNISED: "no_treatment_recognised",
-    Treatment.POSSIBLY_BEGUN: "treatment_possible",
-}
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
     """A disease by its keys: the active ones first named, then those of its relapse and remission.
 
-    ``not_beside``: beside one of these no index of it holds (transformed disease, another site). ``drugs``: the classes
-    that show its treatment, each with the class that only may.
+    ``not_beside``: beside one of these no index of it holds (transformed disease, another site). ``may_become``, where
+    active, and ``may_come_from``, active or over: beside one of these it may be one transformed disease, which is said.
+    ``drugs``: the classes that show its treatment, each with the class that only may.
     """
 
     key: str
     relapse: tuple[str, ...] = ()
     remission: tuple[str, ...] = ()
     not_beside: tuple[str, ...] = ()
+    may_become: tuple[str, ...] = ()
+    may_come_from: tuple[str, ...] = ()
     drugs: tuple[tuple[str, str], ...] = (_AGAINST_LYMPHOMA,)
 
 
-CLL = Kind("cll", ("cll-relapse",), ("cll-remission",), ("dlbcl",))
+CLL = Kind("cll", ("cll-relapse",), ("cll-remission",), may_become=("dlbcl", "hodgkin-lymphoma"))
 FOLLICULAR = Kind("follicular-lymphoma", (), ("follicular-lymphoma-remission",), ("dlbcl",))
-DLBCL = Kind("dlbcl", (), ("dlbcl-remission",), ("cns-lymphoma",))
+DLBCL = Kind(
+    "dlbcl", (), ("dlbcl-remission",), ("cns-lymphoma",), may_come_from=(CLL.key, *CLL.relapse, *CLL.remission, "sll")
+)
 #: Waldenström is treated with proteasome inhibitors too.
-WALDENSTROM = Kind("waldenstrom", (), ("waldenstrom-remission",), ("dlbcl",), (_AGAINST_LYMPHOMA, _AGAINST_MYELOMA))
+WALDENSTROM = Kind(
+    "waldenstrom", (), ("waldenstrom-remission",), ("dlbcl",), drugs=(_AGAINST_LYMPHOMA, _AGAINST_MYELOMA)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +56,9 @@ class Disease:
     """An active, confirmed disease beside a B2M that may be interpreted, with what is known of its treatment.
 
     ``treated_from``: when the first drug after the B2M began. ``days``: the fewest and the most between its oldest
-    recorded onset and the B2M, None where no onset is recorded. ``why_not``: the reason why no index of untreated
-    disease applies ("returned", "transplanted", "treated"), or "".
+    recorded onset and the B2M, None where no onset is recorded. ``transformation``: the first problem with which it may
+    be one transformed disease. ``why_not``: the reason why no index of untreated disease applies ("transformed",
+    "returned", "transplanted", "treated"), or "".
     """
 
     b2m: Result
@@ -62,32 +66,30 @@ class Disease:
     course: Course
     treated_from: Moment | None
     days: tuple[int, int] | None
+    transformation: Problem | None
     why_not: str
 
 
 def readable_b2m(facts: Facts) -> Result | None:
     """The B2M of an adult, or of an age not known, that is final, in no doubtful unit and not taken on dialysis."""
     b2m = facts.b2m
-    if b2m is None or b2m.provisional or (b2m.suspicion and b2m.suspicion.likely_unit):
+    if b2m is None or not levels.can_be_compared(b2m):
         return None
     if states.is_child(facts, b2m.when) is True or states.dialysis(facts) is states.Dialysis.YES:
         return None
     return b2m
 
 
-def confirmed(facts: Facts, *keys: str) -> tuple[Problem, ...]:
-    """The active problems of the given keys that are more than suspected."""
-    return tuple(p for p in states.active(facts, *keys) if states.is_confirmed(p))
-
-
 def in_chart(facts: Facts, kind: Kind) -> Disease | None:
     """The disease as the chart has it; None where it is not there, or nothing can be said of its B2M."""
-    b2m, problems = readable_b2m(facts), confirmed(facts, kind.key, *kind.relapse)
+    b2m, problems = readable_b2m(facts), present(facts, kind.key, *kind.relapse)
     if b2m is None or not problems or states.active(facts, *kind.not_beside):
         return None
     courses = [course_before(facts, b2m.when, proof, hint) for proof, hint in kind.drugs]
     course = min(courses, key=lambda c: _GRAVEST_FIRST.index(c.treatment))
+    other = _transformation(facts, kind)
     found = {
+        "transformed": other is not None,
         "returned": _returned(facts, kind),
         "transplanted": states.stem_cells_transplanted(facts, b2m.when),
         "treated": course.treatment is Treatment.BEGUN,
@@ -95,7 +97,14 @@ def in_chart(facts: Facts, kind: Kind) -> Disease | None:
     why_not = next((reason for reason, holds in found.items() if holds), "")
     classes = [drug_class for pair in kind.drugs for drug_class in pair]
     treated_from = baseline_ends(facts, b2m.when, *classes)
-    return Disease(b2m, problems, course, treated_from, _days_from_diagnosis(facts, kind, b2m.when), why_not)
+    days = states.days_from_diagnosis(facts, b2m.when, kind.key, *kind.relapse, *kind.remission)
+    return Disease(b2m, problems, course, treated_from, days, other, why_not)
+
+
+def _transformation(facts: Facts, kind: Kind) -> Problem | None:
+    """The first problem beside which this disease may be one transformed disease, suspected ones included."""
+    earlier = (p for p in facts.problems_of(*kind.may_come_from) if p.verification_status not in states.REFUTED)
+    return next(iter((*states.active(facts, *kind.may_become), *earlier)), None)
 
 
 def _returned(facts: Facts, kind: Kind) -> bool:
@@ -105,23 +114,37 @@ def _returned(facts: Facts, kind: Kind) -> bool:
     return any(p.verification_status not in states.REFUTED for p in (*coded, *by_status))
 
 
-def _days_from_diagnosis(facts: Facts, kind: Kind, when: Moment) -> tuple[int, int] | None:
-    """An entry that is over counts for the age of the disease, one that was refuted does not."""
-    entries = facts.problems_of(kind.key, *kind.relapse, *kind.remission)
-    onsets = [p.onset for p in entries if p.onset and p.verification_status not in states.REFUTED]
-    if not onsets:
+def index_of(facts: Facts, rule: Rule, kind: Kind, count: Callable[[Facts, Rule, Disease], Finding]) -> Finding | None:
+    """What ``count`` makes of the disease where the index may hold for it; else why it does not.
+
+    A rule without that reason among its outcomes leaves it to another rule on the same disease and is silent; one with
+    the outcome "not_new" gives the index to new disease alone.
+    """
+    disease = in_chart(facts, kind)
+    if disease is None:
         return None
-    oldest = min(onsets, key=lambda onset: onset.first)
-    ends = [abs((when.first - day).days) for day in (oldest.first, oldest.last)]
-    within = oldest.first <= when.first <= oldest.last
-    return (0 if within else min(ends)), max(ends)
+    if disease.why_not:
+        return _no_index(facts, rule, disease) if disease.why_not in rule.outcomes else None
+    if "not_new" in rule.outcomes and not is_recent(rule, disease):
+        return rule.finding("not_new", facts.specimen, inputs=(disease.b2m,))
+    return count(facts, rule, disease)
 
 
-def no_index(facts: Facts, rule: Rule, disease: Disease) -> Finding:
+def _no_index(facts: Facts, rule: Rule, disease: Disease) -> Finding:
     """Says why no index applies."""
-    drug = disease.course.drug
-    values = {"drug": drug.label} if drug and disease.why_not == "treated" else {}
-    return rule.finding(disease.why_not, facts.specimen, values=values, inputs=(disease.b2m,))
+    values = {
+        "transformed": {"other": disease.transformation.label} if disease.transformation else {},
+        "treated": treatment.in_words(facts, disease.course.drugs),
+    }.get(disease.why_not, {})
+    notes = ("regimen",) if disease.why_not == "treated" and disease.course.by_regimen else ()
+    return rule.finding(
+        disease.why_not, facts.specimen, values=_placed(rule, values), notes=notes, inputs=(disease.b2m,)
+    )
+
+
+def _placed(rule: Rule, values: dict[str, str]) -> dict[str, str]:
+    """Those of the values that the rule has a place for."""
+    return {name: text for name, text in values.items() if name in rule.placeholders}
 
 
 def is_recent(rule: Rule, disease: Disease) -> bool:
@@ -151,11 +174,12 @@ def conclude(
         "points": scores.span(scores.totals(items)),
         "counted": _counted(items),
         "missing": ", ".join(missing),
+        **treatment.in_words(facts, disease.course.drugs),
     }
     return rule.finding(
         "index" if narrow and is_recent(rule, disease) else "beside",
         facts.specimen,
-        values={name: text for name, text in values.items() if name in rule.placeholders},
+        values=_placed(rule, values),
         notes=(*(("missing",) if missing else ()), *notes, *_notes(facts, rule, disease)),
         inputs=(disease.b2m, *(result for item in items for result in item.results if result is not disease.b2m)),
         thresholds=thresholds,
@@ -175,7 +199,7 @@ def _counted(items: Iterable[scores.Item]) -> str:
 def _notes(facts: Facts, rule: Rule, disease: Disease) -> tuple[str, ...]:
     when, days = disease.b2m.when, disease.days
     asked = {
-        _NOTE_ON_TREATMENT[disease.course.treatment]: True,
+        treatment.NOTES[disease.course.treatment]: True,
         "diagnosed_earlier": not is_recent(rule, disease),
         "onset_unknown": days is None or days[0] <= rule.value("diagnosis_days_to") < days[1],
         "status_unstated": any(not (p.clinical_status and p.verification_status) for p in disease.problems),

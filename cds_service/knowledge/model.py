@@ -5,23 +5,43 @@ is its specification. ``load()`` reads them all.
 """
 
 import string
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from decimal import Decimal
 from importlib import import_module
+from importlib.resources import files
+from importlib.resources.abc import Traversable
 from pkgutil import iter_modules
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, model_validator
 
 from cds_service.errors import KnowledgeError
 from cds_service.facts import Facts, Result
-from cds_service.knowledge.terms import load_toml
+from cds_service.knowledge.cases import Case, read_cases
+from cds_service.knowledge.identity import rule_hash
+from cds_service.knowledge.terms import parse_toml, validated
 
 SUMMARY_LIMIT = 139
+#: The placeholder that says whose a limit is: the service's default, or the site's own.
+WHOSE = "default"
 
 NotEmpty = Annotated[str, Field(min_length=1)]
 Basis = Literal["published", "service default"]
+Element = Literal[
+    "race",
+    "ethnicity",
+    "language",
+    "sexual orientation",
+    "gender identity",
+    "sex",
+    "date of birth",
+    "social determinants of health data",
+    "health status assessments data",
+]
+#: What of a person a rule may use, by the names of 45 CFR 170.315(b)(11)(iv)(A).
+ELEMENTS: tuple[Element, ...] = get_args(Element)
 
 
 class _Part(BaseModel):
@@ -39,8 +59,9 @@ class Citation(_Part):
 class Threshold(_Part):
     """A number that decides, with unit and source. Its name says the side: _below, _from, _above or _to.
 
-    ``service default`` marks a number that no publication gives: a site may change it and the card says so. ``of`` is
-    the analyte that it is compared with, so that it can be shown in the laboratory's unit too.
+    ``service default`` marks a number that no publication gives: the card says so, and within ``site_from`` and
+    ``site_to``, where it has them, a site may set another, which is then ``local``. ``of`` is the analyte that it is
+    compared with, so that it can be shown in the laboratory's unit too.
     """
 
     value: Annotated[Decimal, Field(strict=False)]
@@ -49,6 +70,9 @@ class Threshold(_Part):
     cites: tuple[str, ...] = Field(strict=False, default=())
     of: str = ""
     says: NotEmpty
+    site_from: Annotated[Decimal, Field(strict=False)] | None = None
+    site_to: Annotated[Decimal, Field(strict=False)] | None = None
+    local: bool = False
 
 
 class Review(_Part):
@@ -94,6 +118,34 @@ class Outcome(_Part):
 
 
 @dataclass(frozen=True, slots=True)
+class Code:
+    """A code of a terminology, with what it is called."""
+
+    system: str
+    code: str
+    display: str
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """What a reader may accept with one click: a test to order, or with a ``value`` an Observation to file.
+
+    ``label`` is what is offered, in words; ``note`` goes with it. An Observation also has its ``profile``, its
+    ``method``, and the ``inputs`` that it derives from, the B2M first; where it ``rests_on`` what another rule
+    proposes, it stands only beside that.
+    """
+
+    label: str
+    code: Code
+    note: str = ""
+    value: Code | None = None
+    method: Code | None = None
+    profile: str = ""
+    inputs: tuple[Result, ...] = ()
+    rests_on: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
     """What one rule concluded about one specimen. ``values`` fill the wording's placeholders."""
 
@@ -105,31 +157,43 @@ class Finding:
     values: Mapping[str, str] = field(default_factory=dict)
     inputs: tuple[Result, ...] = ()
     thresholds: tuple[str, ...] = ()
+    proposals: tuple[Proposal, ...] = ()
 
 
 Evaluate = Callable[[Facts, "Rule"], Finding | None]
 
 
 class Rule(_Part):
-    """A rule as its TOML describes it, with its ``evaluate``."""
+    """A rule as its TOML describes it, with its ``evaluate``.
+
+    ``released`` is when its first version came out, ``revised`` when the present one did. ``asked_by`` says whether it
+    is about results or about a B2M that is being ordered; ``orders`` has, by analyte, the note that goes with each test
+    that it offers to order.
+    """
 
     id: Annotated[str, Field(pattern=r"^[a-z0-9-]+$")]
     version: Annotated[str, Field(pattern=r"^\d+\.\d+\.\d+$")]
+    released: date
+    revised: date
     title: NotEmpty
     specimens: tuple[str, ...] = Field(strict=False)
     what_it_says: NotEmpty
     why_it_matters: NotEmpty
     silent_when: tuple[str, ...] = Field(strict=False)
-    uses: tuple[str, ...] = Field(strict=False)
+    uses: tuple[Element, ...] = Field(strict=False)
     review: Review
-    citations: dict[str, Citation]
+    citations: Annotated[dict[str, Citation], Field(min_length=1)]
     thresholds: dict[str, Threshold] = {}
     placeholders: dict[str, int] = {}
     outcomes: dict[str, Outcome]
     notes: dict[str, str] = {}
     note_cites: dict[str, list[str]] = {}
+    asked_by: Literal["results", "orders"] = "results"
+    orders: dict[str, str] = {}
 
     _evaluate: Evaluate = PrivateAttr()
+    _folder: Traversable = PrivateAttr()
+    _hash: str = PrivateAttr(default="")
 
     @model_validator(mode="after")
     def _is_consistent(self) -> "Rule":
@@ -138,12 +202,8 @@ class Rule(_Part):
         return self
 
     def _inconsistencies(self) -> list[str]:
-        found = []
-        for name, threshold in self.thresholds.items():
-            if not name.endswith(("_below", "_from", "_above", "_to")):
-                found.append(f"thresholds.{name}: the name must end in _below, _from, _above or _to")
-            if threshold.basis == "published" and not threshold.cites:
-                found.append(f"thresholds.{name}: a published threshold cites its source")
+        found = ["revised lies before released"] if self.revised < self.released else []
+        found += [f"thresholds.{name}: {fault}" for name, t in self.thresholds.items() for fault in _faults(name, t)]
         for where, cites in self.cites().items():
             found += [f"{where} cites {c!r}, which is not in citations" for c in cites if c not in self.citations]
         for name, outcome in self.outcomes.items():
@@ -172,6 +232,7 @@ class Rule(_Part):
     def texts(self) -> dict[str, str]:
         """Every wording template by its place in the TOML."""
         texts = {f"notes.{name}": text for name, text in self.notes.items()}
+        texts |= {f"orders.{key}": note for key, note in self.orders.items()}
         for name, outcome in self.outcomes.items():
             texts |= {
                 f"outcomes.{name}.{part}": getattr(outcome, part) for part in ("summary", "tag", "found", "means")
@@ -193,6 +254,24 @@ class Rule(_Part):
         """What the rule concludes from ``facts``, or None where it has nothing to say."""
         return self._evaluate(facts, self)
 
+    def deciding_by(self, evaluate: Evaluate) -> "Rule":
+        """This rule, with what decides for it."""
+        self._evaluate = evaluate
+        return self
+
+    @property
+    def content_hash(self) -> str:
+        """What its files said when it was loaded: the hash of rule.toml and rule.py."""
+        return self._hash
+
+    def cases(self) -> tuple[Case, ...]:
+        """Its specification, read anew.
+
+        Raises:
+            KnowledgeError: the cases are not well formed.
+        """
+        return read_cases(self._folder)
+
     def finding(
         self,
         outcome: str,
@@ -202,6 +281,7 @@ class Rule(_Part):
         notes: tuple[str, ...] = (),
         inputs: tuple[Result, ...] = (),
         thresholds: tuple[str, ...] = (),
+        proposals: tuple[Proposal, ...] = (),
     ) -> Finding:
         """A Finding of this rule.
 
@@ -210,6 +290,9 @@ class Rule(_Part):
                 placeholder allows, or a placeholder has no value.
         """
         values = dict(values or {})
+        if WHOSE in self.placeholders:
+            is_local = any(self.thresholds[name].local for name in thresholds if name in self.thresholds)
+            values[WHOSE] = "this site's own limit" if is_local else "a service default"
         unknown = [outcome] * (outcome not in self.outcomes)
         unknown += [n for n in notes if n not in self.notes] + [t for t in thresholds if t not in self.thresholds]
         unknown += [p for p, text in values.items() if len(text) > self.placeholders.get(p, -1)]
@@ -221,7 +304,18 @@ class Rule(_Part):
         )
         if unfilled:
             raise KnowledgeError(f"{self.id}: no value for {sorted(unfilled)} in outcome {outcome!r}")
-        return Finding(self.id, self.version, specimen, outcome, notes, values, inputs, thresholds)
+        return Finding(self.id, self.version, specimen, outcome, notes, values, inputs, thresholds, proposals)
+
+
+def _faults(name: str, threshold: Threshold) -> Iterator[str]:
+    if not name.endswith(("_below", "_from", "_above", "_to")):
+        yield "the name must end in _below, _from, _above or _to"
+    if threshold.basis == "published" and not threshold.cites:
+        yield "a published threshold cites its source"
+    low, high = threshold.site_from, threshold.site_to
+    is_sound = low is high if low is None or high is None else low <= threshold.value <= high
+    if not is_sound or (low is not None and threshold.basis != "service default"):
+        yield "site_from <= value <= site_to, both or neither, and only of a service default"
 
 
 def placeholders_of(template: str) -> list[str]:
@@ -239,9 +333,17 @@ def load(package: str = "cds_service.knowledge.rules") -> tuple[Rule, ...]:
 
 
 def _load_rule(package: str) -> Rule:
-    try:
-        rule = Rule.model_validate(load_toml(package, "rule.toml"))
-    except ValidationError as error:
-        raise KnowledgeError(f"{package}/rule.toml: {error}") from error
-    rule._evaluate = import_module(f"{package}.rule").evaluate
+    rule = read_rule(files(package), package)
+    return rule.deciding_by(import_module(f"{package}.rule").evaluate)
+
+
+def read_rule(folder: Traversable, where: str) -> Rule:
+    """The rule that a folder describes, still without its ``evaluate``; ``where`` names it in the message.
+
+    Raises:
+        KnowledgeError: its TOML is not well formed.
+    """
+    name = f"{where}/rule.toml"
+    rule = validated(Rule, parse_toml(folder.joinpath("rule.toml"), name), name)
+    rule._folder, rule._hash = folder, rule_hash(folder)
     return rule

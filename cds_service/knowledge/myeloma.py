@@ -5,9 +5,10 @@ Each function takes the rule that asks: its own TOML holds the limits, under the
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import timedelta
 
 from cds_service.facts import CodedResult, Facts, Interval, Problem, Result
-from cds_service.knowledge import states
+from cds_service.knowledge import states, treatment
 from cds_service.knowledge.model import Rule
 from cds_service.knowledge.terms.coded import stage_of_answer
 from cds_service.knowledge.treatment import Course, Treatment, began_by, course_before
@@ -15,10 +16,12 @@ from cds_service.knowledge.treatment import Course, Treatment, began_by, course_
 _NUMERALS = {1: "I", 2: "II", 3: "III"}
 _DAY = len("2026-03-02")
 
-
 #: The drug classes that are anti-myeloma treatment, or may be.
 ANTI_MYELOMA = ("anti-myeloma", "possible-anti-myeloma")
 _ALBUMIN = ("albumin", "albumin-electrophoresis")
+#: What precedes myeloma; D47.2 may be either.
+_PRECURSORS = ("smouldering-myeloma", "mgus-or-smouldering")
+_RECORDED = {"iss-stage": "ISS", "r-iss-stage": "R-ISS"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +48,20 @@ def in_chart(facts: Facts, rule: Rule, b2m: Result) -> Myeloma | None:
     return Myeloma(problems, course, reason)
 
 
+def precursor(facts: Facts) -> Problem | None:
+    """Active smouldering myeloma, or else MGUS, in a chart that holds no myeloma, not even in relapse or remission."""
+    if states.active(facts, "myeloma") or states.myeloma_returned_or_in_remission(facts):
+        return None
+    return next((problem for key in _PRECURSORS for problem in states.active(facts, key)), None)
+
+
+def note_on_treatment(facts: Facts, b2m: Result, course: Course) -> tuple[str, dict[str, str]]:
+    """The note on what the list says of treatment, and its words; where it holds a steroid alone, that this is none."""
+    steroid = treatment.steroid_before(facts, b2m.when) if course.treatment is Treatment.NONE_RECOGNISED else ()
+    note = "steroid_alone" if steroid else treatment.NOTES[course.treatment]
+    return note, treatment.in_words(facts, steroid or course.drugs)
+
+
 def to_stage(facts: Facts, rule: Rule) -> Result | None:
     """The B2M that a stage of newly diagnosed myeloma may rest on; None without one, or where its unit is in doubt."""
     b2m = facts.b2m
@@ -55,6 +72,7 @@ def to_stage(facts: Facts, rule: Rule) -> Result | None:
 
 
 def _why_not(facts: Facts, rule: Rule, b2m: Result, myeloma: tuple[Problem, ...], course: Course) -> str:
+    days = states.days_from_diagnosis(facts, b2m.when, "myeloma")
     found = {
         "unconfirmed": not any(states.is_confirmed(p) for p in myeloma),
         "child": states.is_child(facts, b2m.when) is True,
@@ -62,22 +80,20 @@ def _why_not(facts: Facts, rule: Rule, b2m: Result, myeloma: tuple[Problem, ...]
         "transplanted": states.stem_cells_transplanted(facts, b2m.when),
         "treated": course.treatment is Treatment.BEGUN,
         "smouldering": bool(states.active(facts, "smouldering-myeloma")),
-        "not_new": days_from_diagnosis(facts, b2m, at_least=True) > rule.value("diagnosis_days_to"),
+        "not_new": days is not None and days[0] > rule.value("diagnosis_days_to"),
+        "staged_earlier": bool(staged_earlier(facts, rule, b2m)),
         "provisional": b2m.provisional,
         "high_value": bool(b2m.suspicion and b2m.suspicion.value is None and b2m.suspicion.likely_unit),
     }
     return next((reason for reason, holds in found.items() if holds), "")
 
 
-def days_from_diagnosis(facts: Facts, b2m: Result, *, at_least: bool) -> int:
-    """Days between the B2M and the oldest recorded onset of myeloma: the fewest or the most that its text allows."""
-    onsets = [p.onset for p in facts.problems_of("myeloma") if p.onset and p.verification_status not in states.REFUTED]
-    if not onsets:
-        return 0
-    oldest = min(onsets, key=lambda onset: onset.first)
-    apart = [abs((b2m.when.first - day).days) for day in (oldest.first, oldest.last)]
-    within = oldest.first <= b2m.when.first <= oldest.last
-    return (0 if within else min(apart)) if at_least else max(apart)
+def staged_earlier(facts: Facts, rule: Rule, b2m: Result) -> str:
+    """The newest stage that was recorded longer before the B2M than a new diagnosis may lie from it; "" without one."""
+    last_day = b2m.when.first - timedelta(days=int(rule.value("diagnosis_days_to")))
+    before = [c for c in _recorded(facts, *_RECORDED) if c.when and c.when.last < last_day]
+    newest = max(before, key=_order, default=None)
+    return f"{_RECORDED[newest.item]} {_dated(newest)}" if newest else ""
 
 
 def albumins_beside(facts: Facts, rule: Rule, b2m: Result) -> tuple[tuple[Result, ...], bool]:
@@ -128,12 +144,20 @@ def recorded_otherwise(facts: Facts, item: str, computed: frozenset[int]) -> str
 
     "" where it is, or where the chart records none that can be read.
     """
-    recorded = [c for c in facts.coded if c.item == item and not c.provisional and stage_of_answer(c.code)]
-    newest = max(recorded, key=_order, default=None)
+    newest = max(_recorded(facts, item), key=_order, default=None)
     if newest is None or stage_of_answer(newest.code) in {_NUMERALS[stage] for stage in computed}:
         return ""
-    dated = f"of {newest.when.printed[:_DAY]}" if newest.when else "undated"
-    return f"{stage_of_answer(newest.code)}, {dated}"
+    return _dated(newest)
+
+
+def _recorded(facts: Facts, *items: str) -> list[CodedResult]:
+    """The final entries of the chart that name a stage."""
+    return [c for c in facts.coded if c.item in items and not c.provisional and stage_of_answer(c.code)]
+
+
+def _dated(stage: CodedResult) -> str:
+    dated = f"of {stage.when.printed[:_DAY]}" if stage.when else "undated"
+    return f"{stage_of_answer(stage.code)}, {dated}"
 
 
 def _order(coded: CodedResult) -> str:

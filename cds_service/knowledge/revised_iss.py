@@ -6,9 +6,17 @@ from decimal import Decimal
 from itertools import product
 
 from cds_service.facts import Facts, Interval, Result
-from cds_service.knowledge.cytogenetics import Lesion, State, combined_probe, del_17p_shares
+from cds_service.knowledge.cytogenetics import (
+    Lesion,
+    State,
+    combined_probe,
+    del_17p_shares,
+    described,
+    lesion,
+    reported,
+)
 from cds_service.knowledge.model import Rule
-from cds_service.knowledge.myeloma import ANTI_MYELOMA
+from cds_service.knowledge.myeloma import ANTI_MYELOMA, albumins_beside, iss_stages, numerals, to_stage
 from cds_service.knowledge.treatment import began_by, course_before
 
 
@@ -70,6 +78,43 @@ def _is_at_limit(result: Result) -> bool:
     return given is not None and result.interval == Interval.exactly(result.value) and result.value == given.high
 
 
+@dataclass(frozen=True, slots=True)
+class Basis:
+    """What a revised stage rests on: the ISS stages that are possible, LDH, the abnormalities by key of coded.toml."""
+
+    b2m: Result
+    albumins: tuple[Result, ...]
+    iss: frozenset[int]
+    ldh: Ldh
+    lesions: Mapping[str, Lesion]
+
+    @property
+    def described(self) -> str:
+        """In words, the abnormalities only where one of them was reported at all."""
+        lesions = self.lesions.values() if reported(self.lesions.values()) else ()
+        return "; ".join(filter(None, (f"ISS {numerals(self.iss)}", self.ldh.described, described(lesions))))
+
+    @property
+    def results(self) -> tuple[Result, ...]:
+        """The results it was read from."""
+        return (self.b2m, *self.albumins, *self.ldh.results)
+
+    @property
+    def thresholds(self) -> tuple[str, ...]:
+        """The limits that decided."""
+        return ("ldh_limits_above",) if self.ldh.high is not None else ()
+
+
+def basis(facts: Facts, rule: Rule, lesions: Iterable[str]) -> Basis | None:
+    """What a revised stage that counts ``lesions`` rests on; None where the ISS stage does not apply."""
+    b2m = to_stage(facts, rule)
+    if b2m is None:
+        return None
+    albumins, _ = albumins_beside(facts, rule, b2m)
+    iss, ldh = iss_stages(b2m.interval, albumins, rule), ldh_beside(facts, rule, b2m)
+    return Basis(b2m, albumins, iss, ldh, {key: lesion(facts, rule, b2m, key) for key in lesions})
+
+
 def completions(known: bool | None) -> tuple[bool, ...]:
     """What something may be: itself, or both where it is not known."""
     return (False, True) if known is None else (known,)
@@ -94,6 +139,29 @@ def r_iss_stages(iss: Iterable[int], ldh: bool | None, lesions: Iterable[bool | 
     )
 
 
+def able_to_change_r_iss(found: Basis) -> list[str]:
+    """What is not known and gives another R-ISS stage for some completion of the rest."""
+    held = product(*(completions(lesion.present) for lesion in found.lesions.values()))
+    open_parts: dict[str, Iterable[int]] = {
+        "the ISS stage": found.iss,
+        "LDH": completions(found.ldh.high),
+        "FISH": {any(present) for present in held},
+    }
+    cells = {
+        cell: r_iss_stage(cell[0], ldh_high=bool(cell[1]), high_risk=bool(cell[2]))
+        for cell in product(*open_parts.values())
+    }
+    return [name for place, name in enumerate(open_parts) if _depends_on(place, cells)]
+
+
+def _depends_on(place: int, cells: Mapping[tuple[int, ...], int]) -> bool:
+    """Whether two cells that differ in ``place`` alone differ in what they give."""
+    by_rest: dict[tuple[int, ...], set[int]] = {}
+    for cell, gives in cells.items():
+        by_rest.setdefault(cell[:place] + cell[place + 1 :], set()).add(gives)
+    return any(len(given) > 1 for given in by_rest.values())
+
+
 def r2_iss_points(iss: Iterable[int], adverse: Mapping[str, bool | None], rule: Rule) -> frozenset[Decimal]:
     """Every total of R2-ISS points (D'Agostino 2022) that some completion gives; ``adverse`` as in ``points_*_to``."""
     of_stage = {1: Decimal(0), 2: rule.value("points_iss_2_to"), 3: rule.value("points_iss_3_to")}
@@ -115,20 +183,19 @@ def r2_iss_groups(points: Iterable[Decimal], rule: Rule) -> tuple[str, ...]:
     return tuple(R2_ISS_GROUPS[place] for place in sorted(reached))
 
 
-def notes_on_inputs(
-    facts: Facts, rule: Rule, b2m: Result, ldh: Ldh, lesions: Mapping[str, Lesion], *, ldh_decides: bool = True
-) -> tuple[str, ...]:
-    """The notes on LDH and on abnormalities (by their keys in coded.toml) that R-ISS and R2-ISS have in common.
+def notes_on_basis(facts: Facts, rule: Rule, found: Basis, *, ldh_decides: bool = True) -> tuple[str, ...]:
+    """The notes on LDH and on abnormalities that R-ISS and R2-ISS have in common.
 
     ``ldh_decides``: whether knowing LDH would change something; why it is not known is said only then.
     """
-    called = {lesion.state for lesion in lesions.values()}
+    called = {lesion.state for lesion in found.lesions.values()}
+    no_call = found.lesions["del-17p"].present is None
     asked = {
-        f"ldh_{ldh.why}": ldh.high is None and ldh_decides,
-        "ldh_at_limit": ldh.at_limit,
+        f"ldh_{found.ldh.why}": found.ldh.high is None and ldh_decides,
+        "ldh_at_limit": found.ldh.at_limit,
         "outside": State.OUTSIDE in called,
         "combined_probe": combined_probe(facts),
-        "share_only": lesions["del-17p"].present is None and bool(del_17p_shares(facts, rule, b2m)),
+        "share_only": no_call and bool(del_17p_shares(facts, rule, found.b2m)),
         "selection": bool(called & {State.PRESENT, State.ABSENT}),
     }
     return tuple(note for note, holds in asked.items() if holds)

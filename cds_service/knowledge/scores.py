@@ -13,6 +13,8 @@ from cds_service.facts import Facts, Interval, Moment, Presence, Reason, Result
 #: What an item is worth in the indices that count each alike.
 ONE_POINT = Decimal(1)
 _NO_POINT = Decimal(0)
+#: How many totals that follow on one another are listed one by one beside others: "0, 1, 4 or 5".
+_LISTED = 2
 _NOT_A_RESULT = (Reason.ENTERED_IN_ERROR, Reason.STATUS)
 
 
@@ -67,10 +69,21 @@ def groups(sums: Iterable[Decimal], limits: Sequence[Decimal], lowest: int = 0) 
     return frozenset(max(sum(total >= limit for limit in limits), lowest) for total in sums)
 
 
-def span(sums: Collection[Decimal]) -> str:
-    """A range of points in words."""
-    low, high = min(sums), max(sums)
-    return f"{low:f}" if low == high else f"{low:f} to {high:f}"
+def span(sums: Iterable[Decimal]) -> str:
+    """Whole totals in words: "4", "0 to 3" where each between is possible, "0 or 4" where none is."""
+    runs: list[list[Decimal]] = []
+    for total in sorted(set(sums)):
+        if runs and total - runs[-1][-1] == ONE_POINT:
+            runs[-1].append(total)
+        else:
+            runs.append([total])
+    few = _LISTED if len(runs) > 1 else 1
+    return one_of([words for run in runs for words in _run(run, few)])
+
+
+def _run(run: Sequence[Decimal], few: int) -> list[str]:
+    """Totals that follow on one another: each by itself if they are no more than ``few``, else from first to last."""
+    return [f"{total:f}" for total in run] if len(run) <= few else [f"{run[0]:f} to {run[-1]:f}"]
 
 
 def one_of(names: Sequence[str]) -> str:

@@ -11,7 +11,9 @@ from cds_service.knowledge.urine import quotient
 URINES = urine.SPECIMENS
 _MOST_SHOWN = 1000
 _NOT_CERTAIN = "not certain"
-_READABLE = {"{1.73_m2}": "1.73 m2", "{creat}": " creatinine", "(24.h)": "24 h", "10*9/L": "x 10⁹/L", "[pH]": ""}
+_READABLE = {
+    "{1.73_m2}": "1.73 m2", "{creat}": " creatinine", "(24.h)": "24 h", "10*9/L": "x 10⁹/L", "[pH]": "", "{ratio}": "",
+}  # fmt: skip
 
 
 def is_usable(result: Result) -> bool:
@@ -24,6 +26,12 @@ def came_before(one: Result, other: Result) -> bool:
     if one.when.instant and other.when.instant:
         return one.when.instant < other.when.instant
     return one.when.last < other.when.first
+
+
+def order_is_known(one: Result, other: Result) -> bool:
+    """Whether it is known which of two results was taken first, or that they are of one time."""
+    both_timed = one.when.instant is not None and other.when.instant is not None
+    return both_timed or came_before(one, other) or came_before(other, one)
 
 
 def earlier(facts: Facts, result: Result) -> tuple[Result, ...]:
@@ -123,10 +131,14 @@ def day_of(when: Moment) -> str:
 
 def amount(result: Result) -> str:
     """Value and canonical unit for reading, without the braces of UCUM."""
-    unit = result.unit
+    return f"{result.comparator}{result.shown} {in_words(result.unit)}".strip()
+
+
+def in_words(unit: str) -> str:
+    """A canonical unit without the braces of UCUM; "" for that of a number alone."""
     for ucum, readable in _READABLE.items():
         unit = unit.replace(ucum, readable)
-    return f"{result.comparator}{result.shown} {unit}".strip()
+    return unit
 
 
 def kidney_beside(facts: Facts, result: Result) -> Result | None:

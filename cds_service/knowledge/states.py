@@ -46,6 +46,20 @@ def myeloma_returned_or_in_remission(facts: Facts) -> bool:
     return by_code or by_status
 
 
+def days_from_diagnosis(facts: Facts, when: Moment, *keys: str) -> tuple[int, int] | None:
+    """The fewest and the most days between ``when`` and the oldest recorded onset of the given keys.
+
+    None where no onset is recorded. An entry that is over counts for the age of the disease, a refuted one does not.
+    """
+    onsets = [p.onset for p in facts.problems_of(*keys) if p.onset and p.verification_status not in REFUTED]
+    if not onsets:
+        return None
+    oldest = min(onsets, key=lambda onset: onset.first)
+    apart = [abs((when.first - day).days) for day in (oldest.first, oldest.last)]
+    within = oldest.first <= when.first <= oldest.last
+    return (0 if within else min(apart)), max(apart)
+
+
 class Dialysis(Enum):
     """What the chart says about dialysis."""
 
@@ -87,14 +101,14 @@ def _is_doubted(facts: Facts) -> bool:
 def dialysis_codes(facts: Facts) -> list[Problem]:
     """The confirmed entries of dialysis that may have begun by the B2M."""
     codes = [p for p in active(facts, "dialysis") if is_confirmed(p)]
-    return [p for p in codes if facts.b2m is None or begun_by(p, facts.b2m.when)]
+    return [p for p in codes if facts.taken is None or begun_by(p, facts.taken)]
 
 
 def dialysis_sessions(facts: Facts, within_days: Decimal) -> tuple[Procedure, ...]:
     """The dialysis procedures that go on, or took place up to ``within_days`` before the B2M."""
-    if facts.b2m is None:
+    taken = facts.taken
+    if taken is None:
         return ()
-    taken = facts.b2m.when
     return tuple(
         p
         for p in facts.procedures
@@ -108,7 +122,7 @@ def kidney_grafts(facts: Facts) -> list[Moment | None]:
     """When a kidney was transplanted, by problem list and procedures; what lies after the B2M leaves it as it was."""
     found = [p.onset for p in active(facts, "kidney-transplant") if is_confirmed(p)]
     found += [p.when for p in facts.procedures if p.key == "kidney-transplantation"]
-    return [when for when in found if not (when and facts.b2m and when.first > facts.b2m.when.last)]
+    return [when for when in found if not (when and facts.taken and when.first > facts.taken.last)]
 
 
 def _doubtful_sessions(facts: Facts, grafted: list[Moment | None]) -> bool:
@@ -123,7 +137,7 @@ def _doubtful_sessions(facts: Facts, grafted: list[Moment | None]) -> bool:
 
 def _creatinine_speaks_against_dialysis(facts: Facts) -> bool:
     days = limit("dialysis_creatinine_days_to")
-    near = facts.within(("creatinine",), facts.b2m.when, days) if facts.b2m else ()
+    near = facts.within(("creatinine",), facts.taken, days) if facts.taken else ()
     return any(r.interval.is_below(limit("dialysis_creatinine_below")) for r in near)
 
 

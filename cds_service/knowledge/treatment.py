@@ -1,13 +1,17 @@
 """What the chart tells of treatment: a drug names no disease, and no list is not "untreated"."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from enum import Enum
 
 from cds_service.facts import Evidence, Facts, Medication, Moment
+from cds_service.knowledge.terms import limit
 
 _MEDICATIONS = "medications"
+_MOST_NAMED = 2
+_DAY = len("2026-03-02")
 _UNDATED = datetime.max.replace(tzinfo=UTC)
 
 
@@ -20,13 +24,25 @@ class Treatment(Enum):
     UNKNOWN = "no list"
 
 
+#: The note that says what is known of treatment, by its name in each rule that has one; BEGUN is an outcome instead.
+NOTES = {
+    Treatment.UNKNOWN: "treatment_unknown",
+    Treatment.NONE_RECOGNISED: "no_treatment_recognised",
+    Treatment.POSSIBLY_BEGUN: "treatment_possible",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Course:
-    """What was found: the treatment, the drug that shows it, and when the first such drug began if that is later."""
+    """What was found: the treatment, the drugs that show it, and when the first such drug began if that is later.
+
+    ``by_regimen``: none of the drugs shows it alone, their having begun together does.
+    """
 
     treatment: Treatment
-    drug: Medication | None = None
+    drugs: tuple[Medication, ...] = ()
     later: Medication | None = None
+    by_regimen: bool = False
 
 
 def drugs_of(facts: Facts, *classes: str) -> tuple[Medication, ...]:
@@ -78,20 +94,68 @@ def course_before(facts: Facts, day: Moment, proof: str, hint: str) -> Course:
     """What the list says of treatment with drugs of class ``proof`` (or ``hint``, which only may be it) before ``day``.
 
     A drug begun on the day itself, or without a date, only may have been begun before: the sample may come first.
+    Drugs that each only may be it and began together are taken for a regimen.
     """
     proving, hinting = drugs_of(facts, proof), drugs_of(facts, hint)
-    before = [m for m in proving if m.start is not None and m.start.last < day.first]
     later = min((m for m in proving if m.start and m.start.first > day.last), key=_start, default=None)
+    before = sorted((m for m in proving if _begun_before(m, day)), key=_start)
     if before:
-        return Course(Treatment.BEGUN, min(before, key=_start), later)
-    unclear = [m for m in proving if m is not later and not (m.start and m.start.first > day.last)]
-    unclear += [m for m in hinting if not (m.start and m.start.first > day.last)]
+        return Course(Treatment.BEGUN, (before[0],), later)
+    regimen = _regimen([m for m in hinting if _begun_before(m, day)])
+    if regimen:
+        return Course(Treatment.BEGUN, regimen, later, by_regimen=True)
+    unclear = [m for m in (*proving, *hinting) if not (m.start and m.start.first > day.last)]
     if unclear:
-        return Course(Treatment.POSSIBLY_BEGUN, unclear[0], later)
-    if not list_is_whole(facts):
-        return Course(Treatment.UNKNOWN, None, later)
-    return Course(Treatment.NONE_RECOGNISED, None, later)
+        return Course(Treatment.POSSIBLY_BEGUN, _each_once(unclear), later)
+    return Course(Treatment.NONE_RECOGNISED if list_is_whole(facts) else Treatment.UNKNOWN, (), later)
+
+
+def _begun_before(medication: Medication, day: Moment) -> bool:
+    return medication.start is not None and medication.start.last < day.first
+
+
+def _regimen(drugs: Sequence[Medication]) -> tuple[Medication, ...]:
+    """The earliest drugs that began close enough to one another to be one regimen: two at least, each named once."""
+    together = limit("one_regimen_days_to")
+    by_start = sorted(drugs, key=_start)
+    for first in by_start:
+        near = _each_once(
+            m for m in by_start if m.start and first.start and first.start.days_until(m.start) <= together
+        )
+        if len(near) > 1:
+            return near
+    return ()
+
+
+def _each_once(medications: Iterable[Medication]) -> tuple[Medication, ...]:
+    """The first entry of each drug."""
+    found: dict[str, Medication] = {}
+    for medication in medications:
+        found.setdefault(medication.key, medication)
+    return tuple(found.values())
+
+
+def steroid_before(facts: Facts, day: Moment) -> tuple[Medication, ...]:
+    """The first steroid of myeloma regimens that had or may have begun by ``day``: alone it proves no treatment."""
+    given = [m for m in drugs_of(facts, "myeloma-steroid") if m.start is None or m.start.first <= day.last]
+    return tuple(sorted(given, key=_start)[:1])
 
 
 def _start(medication: Medication) -> datetime:
     return medication.start.sort_key() if medication.start else _UNDATED
+
+
+# ------------------------------------------------------------------ in words
+
+
+def in_words(facts: Facts, drugs: Sequence[Medication]) -> dict[str, str]:
+    """What fills the wording of a rule: ``drug``, each with the day it began, and ``others``, which no code tells."""
+    named = [f"{m.label} ({m.start.printed[:_DAY] if m.start else 'undated'})" for m in drugs]
+    listed = " and ".join(named) if len(named) <= _MOST_NAMED else f"{', '.join(named[:_MOST_NAMED])} and others"
+    return {"drug": listed, "others": _others(facts.unrecognised_medications)}
+
+
+def _others(count: int) -> str:
+    """How many entries of the list tell nothing, as the end of a sentence; "" for none."""
+    entries = "1 other entry of the list carries" if count == 1 else f"{count} other entries of the list carry"
+    return f"; {entries} no code that this service knows" if count else ""

@@ -1,15 +1,16 @@
 """Whether two results of one patient differ by what lies between two units: a question of the unit, never an answer."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from decimal import Decimal
 
-from cds_service.facts import Facts, Result
+from cds_service.facts import Facts, Interval, Result
 from cds_service.knowledge import series, states, terms
 from cds_service.knowledge.model import Rule
 
 #: Units in which laboratories report beside the canonical one; those of the analyte's own dimension count.
 _OTHERS = ("mg/dL", "ug/dL", "ug/L", "ug/(24.h)", "mg/g{creat}")
-_REAL = ("acute-kidney-injury", "kidney-transplant", "kidney-transplant-rejection")
+_REAL = ("acute-kidney-injury", "kidney-transplant-rejection")
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,24 +22,40 @@ class Jump:
     factor: Decimal
     rose: bool
 
+    def meant(self, value: Decimal) -> Decimal:
+        """What a number of the later result would stand for, were that the one in the wrong unit."""
+        return value / self.factor if self.rose else value * self.factor
+
+    def interval_meant(self, interval: Interval) -> Interval:
+        """The same for all that the later result may stand for."""
+        low, high = (None if end is None else self.meant(end) for end in (interval.low, interval.high))
+        return replace(interval, low=low, high=high)
+
 
 def jump(facts: Facts, rule: Rule, b2m: Result) -> Jump | None:
     """A jump from the newest earlier result that was measured alike as far as is known.
 
-    None where the chart tells of a reason for so large a change: dialysis, acute kidney injury, a kidney transplant.
+    None where the chart tells of a reason for so large a change: dialysis, acute kidney injury, rejection of a kidney
+    transplant, or transplantation of one between the two results or shortly before.
     """
     alike = [r for r in series.earlier(facts, b2m) if not series.differ_in(b2m, r)]
     near = [r for r in alike if r.when.days_until(b2m.when) <= rule.value("jump_days_to")]
-    if not near or _has_a_reason(facts):
+    if not near or _has_a_reason(facts, near[0]):
         return None
     least = rule.value("jump_factor_urine_from" if b2m.specimen in series.URINES else "jump_factor_from")
     asked = ((unit, factor) for unit, factor in _factors(b2m) if factor >= least)
     return next((found for unit, factor in asked if (found := _jump(rule, b2m, near[0], unit, factor))), None)
 
 
-def _has_a_reason(facts: Facts) -> bool:
-    grafted = any(p.key == "kidney-transplantation" for p in facts.procedures)
-    return grafted or states.dialysis(facts) is not states.Dialysis.NO or bool(states.active(facts, *_REAL))
+def _has_a_reason(facts: Facts, before: Result) -> bool:
+    on_dialysis = states.dialysis(facts) is not states.Dialysis.NO
+    return on_dialysis or bool(states.active(facts, *_REAL)) or _grafted_since(facts, before)
+
+
+def _grafted_since(facts: Facts, before: Result) -> bool:
+    """Whether a kidney may have been transplanted since ``before``, or shortly before it. No date is no reason."""
+    since = before.when.first - timedelta(days=int(terms.limit("jump_transplant_days_to")))
+    return any(graft and since <= graft.last for graft in states.kidney_grafts(facts))
 
 
 def _factors(result: Result) -> list[tuple[str, Decimal]]:

@@ -9,9 +9,14 @@ from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache
 from importlib.resources import files
-from typing import Any
+from importlib.resources.abc import Traversable
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
 
 from cds_service.errors import KnowledgeError
+
+_Model = TypeVar("_Model", bound=BaseModel)
 
 LOINC = "http://loinc.org"
 SNOMED = "http://snomed.info/sct"
@@ -139,10 +144,32 @@ def load_toml(package: str, name: str) -> dict[str, Any]:
     Raises:
         KnowledgeError: the file is not TOML.
     """
+    return parse_toml(files(package).joinpath(name), f"{package}/{name}")
+
+
+def parse_toml(file: Traversable, where: str) -> dict[str, Any]:
+    """A TOML file, numbers as Decimal; ``where`` names it in the message.
+
+    Raises:
+        KnowledgeError: the file is not TOML.
+    """
     try:
-        return tomllib.loads(files(package).joinpath(name).read_text("utf-8"), parse_float=Decimal)
-    except tomllib.TOMLDecodeError as error:
-        raise KnowledgeError(f"{package}/{name} is not valid TOML: {error}") from error
+        return tomllib.loads(file.read_text("utf-8"), parse_float=Decimal)
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise KnowledgeError(f"{where} is not valid TOML: {error}") from error
+
+
+def validated(model: type[_Model], values: dict[str, Any], where: str) -> _Model:
+    """What a TOML file says, in the shape that it should have; ``where`` names it in the message.
+
+    Raises:
+        KnowledgeError: it has not; the message names each place.
+    """
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        faults = [f"{'.'.join(str(part) for part in e['loc']) or 'as a whole'}: {e['msg']}" for e in error.errors()]
+        raise KnowledgeError(f"{where}: {'; '.join(faults)}") from error
 
 
 @cache

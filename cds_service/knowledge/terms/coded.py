@@ -220,3 +220,26 @@ def _stages() -> dict[str, str]:
 def stage_of_answer(code: str) -> str:
     """The stage that an answer code names ("I", "II" or "III"), or ""."""
     return _stages().get(code, "")
+
+
+@dataclass(frozen=True, slots=True)
+class Filing:
+    """How a stage that was computed here is filed: (system, code, name) of the question, its method and its answer."""
+
+    profile: str
+    code: tuple[str, str, str]
+    method: tuple[str, str, str]
+    value: tuple[str, str, str]
+
+
+def filing_of_stage(key: str, stage: str) -> Filing:
+    """How the stage ("I", "II" or "III") of an item such as "iss-stage" is filed, by mCODE's profile."""
+    row = next(row for row in _table()["coded"] if row["key"] == key)
+    (asked,), method = row["ncit"], row["method"]
+    answer = next(answer for answer in _answers()[key].values() if answer.stage == stage)
+    return Filing(
+        profile=row["profile"],
+        code=(NCIT, asked["code"], asked["name"]),
+        method=(SNOMED, method["code"], method["name"]),
+        value=(NCIT, answer.code, answer.name),
+    )

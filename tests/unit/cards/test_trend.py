@@ -12,7 +12,7 @@ from cds_service.facts import Facts
 from cds_service.fhir.dates import read_moment
 from cds_service.knowledge.model import load
 from cds_service.models import Card
-from tests.spec.chart import facts_of
+from cds_service.review.chart import facts_of
 
 RULES = load()
 HERE = {"laboratory": "Hospital A", "method": "Nephelometry"}
@@ -35,7 +35,7 @@ def column(facts: Facts, place: int) -> list[str]:
 
 
 def card_of(facts: Facts) -> Card:
-    (found,) = compose(facts, evaluate(facts, RULES)[0], RULES)
+    (found,) = compose(facts, evaluate(facts, RULES)[0], RULES).cards
     return found
 
 
@@ -68,6 +68,45 @@ def test_at_most_six_rows_and_the_last_is_still_compared_with_the_one_before() -
 def test_a_later_result_is_not_in_the_table() -> None:
     facts = series("4.0 mg/L", "3.0 mg/L", "3.0 mg/L", **{"b2m@later": {"is": "9 mg/L", "days": 0.5}})
     assert column(facts, 1) == ["4.0 mg/L", "3.0 mg/L", "3.0 mg/L"]
+
+
+def test_a_result_of_the_same_day_without_a_time_is_marked_and_compared_with_nothing_of_that_day() -> None:
+    same_day = {"b2m@day": {"is": "9 mg/L", "dated": "2026-03-02", **HERE}}
+    facts = series("4.0 mg/L", "3.0 mg/L", **same_day)
+    assert column(facts, 0) == ["2026-03-02 (order not known)", "2026-03-02 (order not known)", "2026-01-31"]
+    assert column(facts, 3) == ["up 33 %, from 2026-01-31", "up 200 %", "–"]
+
+
+def test_a_result_without_a_time_stands_in_the_table_once() -> None:
+    facts = series("4.0 mg/L", "3.0 mg/L", "2.0 mg/L", b2m={"is": "4.0 mg/L", "dated": "2026-03-02", **HERE})
+    assert column(facts, 0) == ["2026-03-02", "2026-01-31", "2026-01-01"]
+
+
+def test_table_and_verdict_compare_with_the_same_result() -> None:
+    same_day = {"b2m@day": {"is": "9 mg/L", "dated": "2026-03-02", **HERE}}
+    found = card_of(series("4.0 mg/L", "3.0 mg/L", **same_day))
+    assert "rose by 33 %: 3.0 mg/L on 2026-01-31" in found.detail
+    assert "| up 33 %, from 2026-01-31 |" in found.detail
+    assert "which of the two was taken first is not known" in found.detail
+
+
+def test_a_month_that_may_lie_after_the_result_is_marked() -> None:
+    facts = series("4.0 mg/L", "3.0 mg/L", **{"b2m@month": {"is": "2 mg/L", "dated": "2026-03", **HERE}})
+    assert column(facts, 0)[1] == "2026-03 (order not known)"
+
+
+def test_a_result_of_the_very_same_time_did_not_come_before() -> None:
+    facts = series("4.0 mg/L", "3.0 mg/L", "3.0 mg/L", **{"b2m@same": {"is": "4.1 mg/L", "provisional": True}})
+    assert column(facts, 1) == ["4.0 mg/L", "3.0 mg/L", "3.0 mg/L"]
+
+
+def test_a_result_of_the_day_before_in_a_later_time_zone_keeps_its_place() -> None:
+    """Its day is known to have ended where the other began, though not by the clock of Greenwich."""
+    given = {"b2m@day": {"is": "2 mg/L", "dated": "2026-03-01", **HERE}}
+    facts = series(
+        "4.0 mg/L", "3.0 mg/L", b2m={"is": "4.0 mg/L", "dated": "2026-03-02T00:30:00+14:00", **HERE}, **given
+    )
+    assert column(facts, 3)[0] == "up 100 %"
 
 
 def test_what_was_printed_in_another_unit_is_converted() -> None:
@@ -158,7 +197,10 @@ def test_the_series_leaves_the_table_of_inputs() -> None:
 
 
 def test_the_kidney_of_earlier_results_is_not_shown_twice() -> None:
-    earlier = {"creatinine": "96 umol/L", "creatinine@1": {"is": "60 umol/L", "days": -30}}
+    earlier = {
+        "creatinine": {"is": "96 umol/L", "upper_limit": "84"},
+        "creatinine@1": {"is": "60 umol/L", "days": -30},
+    }
     found = card_of(series("4.0 mg/L", "3.0 mg/L", "3.0 mg/L", **earlier))
     lines = found.detail.split("\n")
     assert [line for line in lines if line.startswith("| creatinine | 60 umol/L")] == []
@@ -166,11 +208,28 @@ def test_the_kidney_of_earlier_results_is_not_shown_twice() -> None:
 
 
 def test_the_kidney_beside_the_result_is_left_to_the_series_where_no_rule_used_it() -> None:
-    facts = series("4.0 mg/L", "3.0 mg/L", "3.0 mg/L", creatinine="96 umol/L")
+    facts = series("4.0 mg/L", "3.0 mg/L", "3.0 mg/L", creatinine={"is": "96 umol/L", "upper_limit": "84"})
     b2m, *_, creatinine = facts.results
     assert creatinine in only_in_table(facts, [])
     assert creatinine not in only_in_table(facts, [creatinine])
     assert b2m not in only_in_table(facts, [])
+
+
+@pytest.mark.parametrize(
+    ("creatinine", "left"),
+    [
+        ({"is": "96 umol/L"}, True),
+        ({"is": "96 umol/L", "upper_limit": "84"}, False),
+        ({"is": "1.1 mg/dL"}, False),
+        ({"is": "96 umol/L", "days": -0.1}, False),
+    ],
+)
+def test_the_kidney_beside_the_result_is_left_to_its_row_only_where_that_tells_all(
+    creatinine: dict[str, Any], left: bool
+) -> None:
+    facts = series("4.0 mg/L", "3.0 mg/L", "3.0 mg/L", creatinine=creatinine)
+    beside = facts.results[-1]
+    assert (beside in only_in_table(facts, [beside])) is left
 
 
 def test_the_whole_series_is_among_the_observations_of_the_card() -> None:

@@ -102,26 +102,6 @@ def test_plausibility_limits_are_in_order(analyte: terms.Analyte) -> None:
 # ------------------------------------------------------------------ conversions
 
 
-@pytest.mark.parametrize(
-    ("printed", "mmol_per_l"),
-    [("20 mg/dL", "7.14"), ("7.14 mmol/L", "7.14"), ("200 mg/L", "7.14")],
-)
-def test_urea_nitrogen_by_the_published_factor(printed: str, mmol_per_l: str) -> None:
-    assert value(printed, "urea-nitrogen").value == Decimal(mmol_per_l)
-
-
-def test_urea_and_its_nitrogen_agree() -> None:
-    """Published: urea = 2.14 x urea nitrogen in mg/dL, 1 x in mmol/L; 60.06 g/mol of urea, 28.01 of nitrogen."""
-    urea, nitrogen = value("42.8 mg/dL", "urea"), value("20 mg/dL", "urea-nitrogen")
-    assert urea.interval.low is not None
-    assert urea.interval.high is not None
-    assert urea.interval.low <= nitrogen.value <= urea.interval.high
-    for key, mass in (("urea", "60.06"), ("urea-nitrogen", "28.01"), ("urea-nitrogen", "28.014")):
-        molar = ANALYTES[key].molar
-        assert molar
-        assert molar.low <= Decimal(1_000_000) / Decimal(mass) <= molar.high
-
-
 @pytest.mark.parametrize("key", ["creatinine", "urine-creatinine"])
 def test_creatinine_by_the_published_factor(key: str) -> None:
     assert value("1 mg/dL", key).value * ANALYTES[key].canonical.factor == Decimal(88400)
@@ -189,8 +169,6 @@ def test_b2m_excretion_in_moles() -> None:
         ("1.2 g/24Std", "urine-protein-rate", "1200"),
         ("1.75 m", "body-height", "175"),
         ("70 in", "body-height", "177.8"),
-        ("100 lbs", "body-weight", "45.359237"),
-        ("3400 g", "body-weight", "3.4"),
         ("1.65 ratio", "free-light-chain-ratio", "1.65"),
         ("0.8 1", "b2m-csf-serum-ratio", "0.8"),
         ("55 %", "del-17p-cells", "55"),
@@ -214,8 +192,6 @@ def test_companions_as_laboratories_print_them(printed: str, key: str, canonical
         ("mg/L", "59177-6"),
         ("%", "54355-3"),
         ("mg/g", "48378-4"),
-        ("mmol/L", "3094-0"),
-        ("mg/dL", "22664-7"),
         ("kg", "8302-2"),
         ("mmol/(24.h)", "1755-8"),
     ],

@@ -7,7 +7,7 @@ import pytest
 
 from cds_service.knowledge import kidney, terms
 from cds_service.knowledge.model import load
-from tests.spec.chart import facts_of
+from cds_service.review.chart import facts_of
 
 WEEK = Decimal(7)
 

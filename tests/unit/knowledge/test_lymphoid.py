@@ -39,4 +39,5 @@ def test_a_code_means_one_lymphoid_disease(code: str, key: str) -> None:
 @pytest.mark.parametrize("kind", [lymphoid.CLL, lymphoid.FOLLICULAR, lymphoid.DLBCL, lymphoid.WALDENSTROM])
 def test_a_kind_names_diagnoses_that_exist(kind: lymphoid.Kind) -> None:
     known = {term.key for term in terms.problem_terms()}
-    assert {kind.key, *kind.relapse, *kind.remission, *kind.not_beside} <= known
+    named = {*kind.relapse, *kind.remission, *kind.not_beside, *kind.may_become, *kind.may_come_from}
+    assert {kind.key, *named} <= known

@@ -5,6 +5,7 @@ from collections import defaultdict
 import pytest
 
 from cds_service.knowledge.model import load
+from cds_service.review.chart import facts_of
 
 FAMILY = [rule for rule in load() if rule.id in {"iss-stage", "r-iss-stage", "r2-iss-stage", "imwg-high-risk"}]
 
@@ -34,3 +35,19 @@ def test_what_the_revised_stages_have_in_common_is_said_in_the_same_words() -> N
 def test_only_the_iss_stage_raises_a_card() -> None:
     raising = {rule.id for rule in FAMILY if any(outcome.raises_card for outcome in rule.outcomes.values())}
     assert raising == {"iss-stage"}
+
+
+def test_a_jump_for_the_stage_is_one_for_the_quality_of_the_data() -> None:
+    """The one says what the stage would be either way, the other what the jump is: neither stands alone."""
+    iss, quality = (next(rule for rule in load() if rule.id == name) for name in ("iss-stage", "data-quality"))
+    limits = [name for name in iss.thresholds if name.startswith("jump_")]
+    assert limits == ["jump_percent_to", "jump_days_to", "jump_factor_from"]
+    assert all(iss.thresholds[name].value == quality.thresholds[name].value for name in limits)
+
+
+def test_a_stage_either_way_names_the_result_that_raised_the_doubt() -> None:
+    rule = next(rule for rule in FAMILY if rule.id == "iss-stage")
+    given = {"b2m": "25 mg/L", "b2m@before": {"is": "2.5 mg/L", "days": -60}, "problems": ["myeloma"]}
+    finding = rule.evaluate(facts_of(given))
+    assert finding is not None
+    assert [result.printed for result in finding.inputs] == ["25 mg/L", "2.5 mg/L"]

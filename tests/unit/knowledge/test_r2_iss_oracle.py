@@ -7,7 +7,7 @@ import pytest
 
 from cds_service.knowledge.model import load
 from cds_service.knowledge.revised_iss import R2_ISS_GROUPS, r2_iss_groups, r2_iss_points
-from tests.spec.chart import facts_of
+from cds_service.review.chart import facts_of
 
 RULE = next(rule for rule in load() if rule.id == "r2-iss-stage")
 
@@ -100,7 +100,8 @@ def test_each_combination_gives_its_points_and_group(row: list[str]) -> None:
     )
     assert finding is not None
     assert finding.outcome == "one_group"
-    assert (finding.values["points"], finding.values["groups"]) == (points, GROUPS[group])
+    counted = "1 point" if points == "1" else f"{points} points"
+    assert (finding.values["points"], finding.values["groups"]) == (counted, GROUPS[group])
 
 
 @pytest.mark.parametrize("iss", [{1}, {2}, {3}, {1, 2}, {2, 3}, {1, 2, 3}], ids=str)

@@ -9,7 +9,7 @@ import pytest
 
 from cds_service.knowledge.model import load
 from cds_service.knowledge.revised_iss import r_iss_stages
-from tests.spec.chart import facts_of
+from cds_service.review.chart import facts_of
 
 RULE = next(rule for rule in load() if rule.id == "r-iss-stage")
 LESIONS = ("del-17p", "t-4-14", "t-14-16")

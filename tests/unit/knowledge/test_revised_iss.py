@@ -8,7 +8,7 @@ import pytest
 from cds_service.facts import Facts, ReferenceRange
 from cds_service.knowledge.model import load
 from cds_service.knowledge.revised_iss import ldh_beside
-from tests.spec.chart import facts_of
+from cds_service.review.chart import facts_of
 
 RULE = next(rule for rule in load() if rule.id == "r-iss-stage")
 

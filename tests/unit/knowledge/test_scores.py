@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from cds_service.facts import Interval
 from cds_service.knowledge import scores
 from cds_service.knowledge.model import Rule, load
-from tests.spec.chart import facts_of
+from cds_service.review.chart import facts_of
 
 RULES = {rule.id: rule for rule in load()}
 ANSWERS = (True, False, None)
@@ -266,6 +266,23 @@ def test_groups_keep_their_gaps() -> None:
     assert scores.groups(points(0, 4), limits) == {0, 2}
     assert scores.groups(points(1, 2, 3, 6, 7), limits) == {0, 1, 2, 3}
     assert scores.groups(points(0, 4), limits, lowest=1) == {1, 2}
+
+
+@pytest.mark.parametrize(
+    ("totals", "expected"),
+    [
+        ((3,), "3"),
+        ((0, 1), "0 to 1"),
+        ((0, 1, 2, 3), "0 to 3"),
+        ((0, 4), "0 or 4"),
+        ((0, 2, 4), "0, 2 or 4"),
+        ((0, 1, 4, 5), "0, 1, 4 or 5"),
+        ((0, 1, 2, 4), "0 to 2 or 4"),
+        ((10, 4, 5, 6, 8, 9), "4 to 6 or 8 to 10"),
+    ],
+)
+def test_totals_in_words_keep_their_gaps(totals: tuple[int, ...], expected: str) -> None:
+    assert scores.span(points(*totals)) == expected
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 
 from cds_service.facts import Facts
 from cds_service.knowledge import states, treatment
-from tests.spec.chart import facts_of
+from cds_service.review.chart import facts_of
 
 
 def chart(**given: Any) -> Facts:
@@ -59,7 +59,7 @@ def test_dialysis_that_began_later(days: int, expected: states.Dialysis) -> None
     ("begun", "day", "over"), [(1, 1, True), (1, 0, False), (0, 0, False), (0, 1, True), (-1, 1, False), (5, 3, False)]
 )
 def test_when_a_baseline_is_over(begun: int, day: int, *, over: bool) -> None:
-    facts = chart(medications=[{"key": "rituximab", "days": begun}], creatinine={"is": "1 mg/dL", "days": day})
+    facts = chart(medications=[{"key": "doxorubicin", "days": begun}], creatinine={"is": "1 mg/dL", "days": day})
     assert facts.b2m
     (taken,) = facts.series("creatinine")
     assert treatment.began_by(facts, facts.b2m.when, taken.when, "possible-anti-lymphoma") is over

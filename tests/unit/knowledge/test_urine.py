@@ -9,7 +9,7 @@ import pytest
 from cds_service.facts import Facts, Interval
 from cds_service.knowledge import levels, urine
 from cds_service.knowledge.model import Rule, load
-from tests.spec.chart import facts_of
+from cds_service.review.chart import facts_of
 
 RULES = {rule.id: rule for rule in load()}
 URINE = (

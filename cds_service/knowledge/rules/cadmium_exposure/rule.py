@@ -70,9 +70,15 @@ def _other_cause(facts: Facts, rule: Rule, b2m: Result) -> str:
     recorded = [p for p in facts.problems_of(*_MYELOMA) if p.verification_status not in states.REFUTED]
     if recorded:
         return f"{recorded[0].label} is in the chart"
-    serum = facts.within(("b2m-serum",), b2m.when, rule.value("serum_days_to"))
+    serum = _serum_near(facts, rule, b2m)
     high = any(r.interval.is_above(rule.value("high_load_above")) is not False for r in serum)
     return "serum B2M is, or may be, above 4.5 mg/L (service default)" if high else ""
+
+
+def _serum_near(facts: Facts, rule: Rule, b2m: Result) -> list[Result]:
+    """The serum B2M near it that may hold a category back: of a doubtful unit none does."""
+    near = facts.within(("b2m-serum",), b2m.when, rule.value("serum_days_to"))
+    return [result for result in near if levels.can_be_compared(result)]
 
 
 def _is_implausible(rule: Rule, b2m: Result) -> bool:
@@ -87,7 +93,7 @@ def _categorised(facts: Facts, rule: Rule, b2m: Result) -> Finding:
     ph = urine.ph_of(facts, rule, b2m)
     there = {marker.label for marker in markers}
     missing = [label for _, label in _MARKERS.values() if label not in there]
-    serum_known = bool(facts.within(("b2m-serum",), b2m.when, rule.value("serum_days_to")))
+    serum_known = bool(_serum_near(facts, rule, b2m))
     return rule.finding(
         f"category_{overall[0].lower()}" if len(overall) == 1 else "several",
         facts.specimen,

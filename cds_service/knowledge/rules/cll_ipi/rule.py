@@ -9,12 +9,11 @@ _LIMITS = ("intermediate_from", "high_from", "very_high_from")
 
 
 def evaluate(facts: Facts, rule: Rule) -> Finding | None:
-    """Adds up what is known, counts both ways what is not; says why not where the disease is no longer untreated."""
-    disease = lymphoid.in_chart(facts, lymphoid.CLL)
-    if disease is None:
-        return None
-    if disease.why_not:
-        return lymphoid.no_index(facts, rule, disease)
+    """Adds up what is known, counts both ways what is not; says why not where the index was not made for it."""
+    return lymphoid.index_of(facts, rule, lymphoid.CLL, _counted)
+
+
+def _counted(facts: Facts, rule: Rule, disease: lymphoid.Disease) -> Finding:
     items = _items(facts, rule, disease)
     possible = scores.groups(scores.totals(items), [rule.value(limit) for limit in _LIMITS])
     return lymphoid.conclude(

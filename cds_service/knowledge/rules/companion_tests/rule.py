@@ -1,18 +1,22 @@
 """The companion tests that are missing for the question at hand, named with their codes."""
 
+from collections.abc import Iterator
+
 from cds_service.facts import Facts, Result
 from cds_service.knowledge import companions, states, terms, urine
 from cds_service.knowledge.companions import Missing, Why
-from cds_service.knowledge.model import Finding, Rule
+from cds_service.knowledge.model import Finding, Proposal, Rule
+from cds_service.knowledge.proposals import order_of
 from cds_service.knowledge.terms.coded import coded_terms, codes_of
 
 _MOST_NAMED = 5
-_FISH = ("del-17p", "t-4-14", "t-14-16", "gain-1q")
+_FISH = ("del-17p", "t-4-14", "t-14-16", "t-14-20", "gain-1q")
 _CALLED = {
     "ldh": "LDH with its upper limit",
     "tp53-mutation": "TP53 sequencing",
     "ighv-unmutated": "IGHV mutation status",
     "urine-albumin-ratio": "urine albumin/creatinine",
+    "free-light-chain-ratio": "free light chain ratio",
 }
 
 
@@ -22,14 +26,24 @@ def evaluate(facts: Facts, rule: Rule) -> Finding | None:
     found = [one for one in companions.missing(facts, rule) if not _is_said_elsewhere(facts, one)]
     if b2m is None or not found:
         return None
-    diseases = companions.diseases(facts, rule)
+    diseases, precursor = companions.diseases(facts, rule), companions.precursor(facts)
     outcome = "csf" if facts.specimen == "CSF" else "serum"
     if facts.specimen in urine.SPECIMENS:
         outcome = "urine"
     elif diseases:
         outcome = "disease"
+    elif precursor and outcome == "serum":
+        outcome, diseases = "precursor", (precursor.key,)
     values = {"tests": _in_words(found, b2m), "diseases": _diseases_in_words(diseases)}
-    return rule.finding(outcome, facts.specimen, values=values, inputs=(b2m,))
+    return rule.finding(outcome, facts.specimen, values=values, inputs=(b2m,), proposals=tuple(_orders(found)))
+
+
+def _orders(found: list[Missing]) -> Iterator[Proposal]:
+    """The laboratory tests among them that can still be ordered: a urine that is gone is not asked for its pH."""
+    for one in found[:_MOST_NAMED]:
+        analyte = terms.analytes().get(one.key)
+        if analyte and analyte.group != "urine" and one.why is not Why.NO_UPPER_LIMIT:
+            yield order_of(analyte)
 
 
 def _is_said_elsewhere(facts: Facts, one: Missing) -> bool:

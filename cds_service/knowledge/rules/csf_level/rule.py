@@ -1,7 +1,7 @@
 """B2M in cerebrospinal fluid, alone or per serum, against a limit and the published cut-offs: never in or out."""
 
 from cds_service.facts import Facts, Result, legible
-from cds_service.knowledge import states, terms
+from cds_service.knowledge import levels, states, terms
 from cds_service.knowledge.model import Finding, Rule
 
 _CUTOFFS = ("cutoff_acute_above", "cutoff_lymphoma_above")
@@ -12,7 +12,7 @@ _RATIO_DECIMALS = 3
 def evaluate(facts: Facts, rule: Rule) -> Finding | None:
     """Compares adults' results; silent on a level that is not raised where the chart holds nothing to decide."""
     b2m = facts.b2m
-    if b2m is None or b2m.provisional or (b2m.suspicion and b2m.suspicion.likely_unit):
+    if b2m is None or not levels.can_be_compared(b2m):
         return None
     values = {"label": terms.analytes()[b2m.analyte].short, "b2m": _shown(b2m)}
     if why := _why_not_compared(facts, b2m):
@@ -20,12 +20,14 @@ def evaluate(facts: Facts, rule: Rule) -> Finding | None:
     limit, threshold = _limit(rule, b2m)
     cutoffs = _beyond_cutoffs(rule, b2m)
     above = _is_above(rule, b2m, threshold)
-    if above is False and True not in cutoffs and not _relevant(facts):
+    not_raised = above is False and True not in cutoffs
+    if not_raised and not _relevant(facts):
         return None
     raised = "above_cutoff" if True in cutoffs else "not_above"
     serum = _serum_beside(facts, rule, b2m)
-    notes = (*(("own_default",) if threshold == "default_above" else ()), *_notes(rule, b2m, cutoffs, serum))
-    values |= {"limit": limit, "chart": _chart(facts), **_values_of_notes(b2m, cutoffs, serum)}
+    notes = _notes(facts, rule, b2m, serum)
+    notes = ("own_default",) * (threshold == "default_above") + notes + ("not_looked_for",) * (not not_raised)
+    values |= {"limit": limit, "chart": _chart(facts, not_raised), **_values_of_notes(b2m, cutoffs, serum)}
     return rule.finding(
         "unclear" if above is None else "above" if above else raised,
         facts.specimen,
@@ -89,14 +91,16 @@ def _serum_beside(facts: Facts, rule: Rule, b2m: Result) -> Result | None:
     if _is_ratio(b2m) or b2m.comparator:
         return None
     near = facts.within(("b2m-serum",), b2m.when, rule.value("serum_days_to"))
-    return next((r for r in near if not r.comparator and not (r.suspicion and r.suspicion.likely_unit)), None)
+    return next((r for r in near if not r.comparator and levels.can_be_compared(r)), None)
 
 
-def _notes(rule: Rule, b2m: Result, cutoffs: tuple[bool | None, ...], serum: Result | None) -> tuple[str, ...]:
+def _notes(facts: Facts, rule: Rule, b2m: Result, serum: Result | None) -> tuple[str, ...]:
+    """On cut-offs and ratio; that there is no serum B2M at all is for the rule companion-tests to say."""
     if _is_ratio(b2m):
         return ("ratio_reported",)
     if serum is None:
-        return ("cutoffs", "no_ratio")
+        hindered = b2m.comparator or any(not r.provisional for r in facts.series("b2m-serum"))
+        return ("cutoffs", "no_ratio") if hindered else ("cutoffs",)
     return "cutoffs", "ratio_above" if b2m.value / serum.value > rule.value("ratio_above") else "ratio_not_above"
 
 
@@ -116,17 +120,19 @@ def _values_of_notes(b2m: Result, cutoffs: tuple[bool | None, ...], serum: Resul
     return values
 
 
-def _relevant(facts: Facts) -> tuple[str, ...]:
+def _relevant(facts: Facts, *also: str) -> tuple[str, ...]:
     """The diagnoses in the chart with which CSF B2M is read, suspected ones too: they are why it is measured."""
-    found = states.active(facts, *states.LYMPHOID, "hiv")
+    found = states.active(facts, *states.LYMPHOID, "hiv", *also)
     return tuple(dict.fromkeys(p.label + ("" if states.is_confirmed(p) else " (not confirmed)") for p in found))
 
 
-def _chart(facts: Facts) -> str:
-    labels = _relevant(facts)
+def _chart(facts: Facts, not_raised: bool) -> str:
+    """What of the problem list goes with the level; beside one that is not low, other viral infections too."""
+    labels = _relevant(facts) if not_raised else _relevant(facts, "cmv", "ebv")
     if labels:
         more = " and others" if len(labels) > _MOST_NAMED else ""
         return f"In the problem list: {', '.join(labels[:_MOST_NAMED])}{more}."
     if "conditions" in facts.unknown:
         return "The problem list was not available in full."
-    return "The problem list holds no active lymphoma, chronic leukaemia or HIV infection that this service knows."
+    looked_for = "lymphoma, chronic leukaemia or infection with HIV, CMV or EBV"
+    return f"The problem list holds no active {looked_for} that this service knows."

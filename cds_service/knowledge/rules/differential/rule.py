@@ -90,6 +90,8 @@ def _kidney(facts: Facts, rule: Rule, b2m: Result) -> _Kidney | None:
     days, reduced = rule.value("kidney_days_to"), rule.value("reduced_below")
     if kidney.creatinine_is_unsteady(facts, b2m.when, days, rule.value("unsteady_fold_from")):
         return _Kidney("creatinine is not steady, open", known=False)
+    if states.acute_kidney_injury(facts, b2m.when):
+        return _Kidney("no eGFR in acute kidney injury, open", known=False)
     found = kidney.estimates(facts, b2m.when, days)
     if not found:
         return _Kidney("function not known", known=False)

@@ -10,13 +10,10 @@ _LIMITS = ("intermediate_from", "high_from")
 
 def evaluate(facts: Facts, rule: Rule) -> Finding | None:
     """Adds up what is known, counts both ways what is not; says why not for this index and PRIMA-PI."""
-    disease = lymphoid.in_chart(facts, lymphoid.FOLLICULAR)
-    if disease is None:
-        return None
-    if disease.why_not:
-        return lymphoid.no_index(facts, rule, disease)
-    if not lymphoid.is_recent(rule, disease):
-        return rule.finding("not_new", facts.specimen, inputs=(disease.b2m,))
+    return lymphoid.index_of(facts, rule, lymphoid.FOLLICULAR, _counted)
+
+
+def _counted(facts: Facts, rule: Rule, disease: lymphoid.Disease) -> Finding:
     items = _items(facts, rule, disease)
     possible = scores.groups(scores.totals(items), [rule.value(limit) for limit in _LIMITS])
     return lymphoid.conclude(

@@ -11,14 +11,11 @@ _STAGE = "ann-arbor-iii-iv"
 
 
 def evaluate(facts: Facts, rule: Rule) -> Finding | None:
-    """Adds up what is known, counts both ways what is not; says why not where the disease is not new or treated."""
-    disease = lymphoid.in_chart(facts, lymphoid.DLBCL)
-    if disease is None:
-        return None
-    if disease.why_not:
-        return lymphoid.no_index(facts, rule, disease)
-    if not lymphoid.is_recent(rule, disease):
-        return rule.finding("not_new", facts.specimen, inputs=(disease.b2m,))
+    """Adds up what is known, counts both ways what is not; says why not where the index was not made for it."""
+    return lymphoid.index_of(facts, rule, lymphoid.DLBCL, _counted)
+
+
+def _counted(facts: Facts, rule: Rule, disease: lymphoid.Disease) -> Finding:
     advanced = scores.stated(
         facts, _STAGE, disease.b2m.when, rule.value("baseline_days_to"), until=disease.treated_from
     )

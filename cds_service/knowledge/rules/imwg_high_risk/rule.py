@@ -1,9 +1,10 @@
 """The IMS/IMWG 2025 criteria of high-risk myeloma: which are met, which are not, and which are not known."""
 
 from dataclasses import dataclass
+from decimal import Decimal
 
 from cds_service.facts import Facts, Result
-from cds_service.knowledge import cytogenetics, myeloma, states
+from cds_service.knowledge import cytogenetics, myeloma, scores, states
 from cds_service.knowledge.cytogenetics import Lesion, State
 from cds_service.knowledge.equations import CREATININE_UMOL_PER_MG_DL
 from cds_service.knowledge.kidney import creatinine_is_unsteady, kidney_function, whole
@@ -18,6 +19,7 @@ _CRITERIA = {
     3: "del(1p32) of both copies or with 1q gain (3)",
     4: "high B2M with normal creatinine (4)",
 }
+_GENETIC = "the three genetic criteria (1 to 3)"
 
 
 def evaluate(facts: Facts, rule: Rule) -> Finding | None:
@@ -33,10 +35,10 @@ def evaluate(facts: Facts, rule: Rule) -> Finding | None:
     known["del-17p"] = cytogenetics.del_17p_in_clone(lesions["del-17p"], shares, rule)
     kidney = _criterion_4(facts, rule, b2m)
     criteria = cytogenetics.genetic_criteria(known) | {4: kidney.met}
-    missing = _missing(lesions, shares)
+    reported, missing = bool(shares) or cytogenetics.reported(lesions.values()), _missing(lesions, shares)
     asked = {
         **dict.fromkeys(kidney.notes, True),
-        "missing": bool(missing),
+        "missing": bool(missing) and (bool(shares) or set(known.values()) != {None}),
         "share": known["del-17p"] is None and (lesions["del-17p"].present is True or bool(shares)),
         "outside": any(lesion.state is State.OUTSIDE for lesion in lesions.values()),
         "combined_probe": cytogenetics.combined_probe(facts),
@@ -44,7 +46,7 @@ def evaluate(facts: Facts, rule: Rule) -> Finding | None:
     return rule.finding(
         _outcome(criteria),
         facts.specimen,
-        values={**_named(criteria), "missing": missing, "creatinine": kidney.creatinine, "egfr": kidney.egfr},
+        values={**_named(criteria, reported=reported), **kidney.values, "missing": missing},
         notes=tuple(note for note, holds in asked.items() if holds),
         inputs=(b2m, *kidney.results, *shares),
         thresholds=("b2m_stage_3_from", "creatinine_below", *(("del_17p_cells_above",) if shares else ())),
@@ -60,11 +62,12 @@ def _outcome(criteria: dict[int, bool | None]) -> str:
     return "none_met_among_tested" if None in judged else "none_met"
 
 
-def _named(criteria: dict[int, bool | None]) -> dict[str, str]:
-    """The criteria in words, by what they came to."""
+def _named(criteria: dict[int, bool | None], *, reported: bool) -> dict[str, str]:
+    """The criteria in words, by what they came to; the genetic ones in one where nothing of them was ``reported``."""
+    said = _CRITERIA if reported else {**dict.fromkeys(_CRITERIA, _GENETIC), 4: _CRITERIA[4]}
     names = {"met": True, "not_met": False, "not_known": None}
-    listed = {name: [_CRITERIA[n] for n, met in criteria.items() if met is judged] for name, judged in names.items()}
-    return {name: "; ".join(found) or "none" for name, found in listed.items()}
+    listed = {name: [said[n] for n, met in criteria.items() if met is judged] for name, judged in names.items()}
+    return {name: "; ".join(dict.fromkeys(found)) or "none" for name, found in listed.items()}
 
 
 def _missing(lesions: dict[str, Lesion], shares: tuple[Result, ...]) -> str:
@@ -84,6 +87,11 @@ class _Criterion4:
     creatinine: str = ""
     egfr: str = ""
 
+    @property
+    def values(self) -> dict[str, str]:
+        """What its notes are filled with."""
+        return {"creatinine": self.creatinine, "egfr": self.egfr}
+
 
 def _criterion_4(facts: Facts, rule: Rule, b2m: Result) -> _Criterion4:
     """B2M with the creatinine of the nearest day; not judged while the kidney is not in a steady state."""
@@ -98,10 +106,12 @@ def _criterion_4(facts: Facts, rule: Rule, b2m: Result) -> _Criterion4:
         return _Criterion4(None, ("unsteady",), near)
     if below:
         return _Criterion4(False)
+    if states.dialysis(facts) is states.Dialysis.UNCLEAR:
+        return _Criterion4(None, ("dialysis_unclear",))
     if not near:
         return _Criterion4(None, ("creatinine_missing",))
     same_day = tuple(r for r in near if r.when.last == near[0].when.last)
-    limit = rule.value("creatinine_below") * CREATININE_UMOL_PER_MG_DL
+    limit = _creatinine_limit(rule)
     sides = {r.interval.is_below(limit) for r in same_day}
     if len(sides) > 1 or None in sides:
         return _Criterion4(None, ("creatinine_unclear",), same_day)
@@ -118,4 +128,15 @@ def _with_egfr(
     egfr = f"{whole(kidney.egfr, (reduced,))} mL/min/1.73 m2, {kidney.source}" if kidney else "not known"
     low = kidney is not None and kidney.egfr.is_below(reduced) is not False
     note = "creatinine_raised" if not normal else "kidney_reduced" if low else "kidney"
-    return _Criterion4(met, (note,), creatinines, creatinines[0].display, egfr)
+    notes = (note, "creatinine_near") if _is_near(rule, creatinines) else (note,)
+    return _Criterion4(met, notes, creatinines, creatinines[0].display, egfr)
+
+
+def _creatinine_limit(rule: Rule) -> Decimal:
+    """In umol/L, unrounded."""
+    return rule.value("creatinine_below") * CREATININE_UMOL_PER_MG_DL
+
+
+def _is_near(rule: Rule, creatinines: tuple[Result, ...]) -> bool:
+    limit, percent = _creatinine_limit(rule), rule.value("creatinine_near_percent_to")
+    return any(scores.is_near(creatinine, limit, percent) for creatinine in creatinines)

@@ -11,11 +11,10 @@ _WITH_AGE = _GROUPS.index("intermediate")
 
 def evaluate(facts: Facts, rule: Rule) -> Finding | None:
     """Adds up what is known, counts both ways what is not; says why not for this index and its revision."""
-    disease = lymphoid.in_chart(facts, lymphoid.WALDENSTROM)
-    if disease is None:
-        return None
-    if disease.why_not:
-        return lymphoid.no_index(facts, rule, disease)
+    return lymphoid.index_of(facts, rule, lymphoid.WALDENSTROM, _counted)
+
+
+def _counted(facts: Facts, rule: Rule, disease: lymphoid.Disease) -> Finding:
     b2m = disease.b2m
     old = scores.yes_or_no("age", scores.age(facts, b2m.when).is_above(rule.value("age_above")))
     others = _others(facts, rule, disease)

@@ -1,65 +1,114 @@
 """The ISS stage of newly diagnosed myeloma, or the set of stages that the data leave possible."""
 
-from cds_service.facts import Facts, Interval, Problem, Result, Suspicion, legible
-from cds_service.knowledge import myeloma, states
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+
+from cds_service.facts import Facts, Interval, Problem, Result, legible
+from cds_service.knowledge import myeloma, states, treatment
 from cds_service.knowledge.kidney import creatinine_is_unsteady, kidney_function
 from cds_service.knowledge.model import Finding, Rule
-from cds_service.knowledge.treatment import Treatment
+from cds_service.knowledge.myeloma import Myeloma
+from cds_service.knowledge.proposals import stage_to_file
+from cds_service.knowledge.unit_slip import jump
 
-_TREATMENT = {
-    Treatment.UNKNOWN: "treatment_unknown",
-    Treatment.NONE_RECOGNISED: "no_treatment_recognised",
-    Treatment.POSSIBLY_BEGUN: "treatment_possible",
-}
 _CONTEXT = ("ldh", "calcium", "calcium-moles", "hemoglobin", "hemoglobin-moles")
 _METHODS_THAT_MATTER = {"61152-5", "2862-1"}
+_LIGHT_CHAIN_MYELOMA = "277579002"
+_PLASMA_CELL_LEUKAEMIA = ("95210003", "C901")
+#: The stages that did not differ in light chain myeloma.
+_ALIKE_IN_LIGHT_CHAIN_MYELOMA = {1, 2}
+_LIMITS = ("b2m_stage_1_below", "b2m_stage_3_from", "albumin_stage_1_from")
 
 
 def evaluate(facts: Facts, rule: Rule) -> Finding | None:
     """Stages active, confirmed myeloma; says why not where the chart holds myeloma that ISS was not made for."""
     b2m = facts.b2m
-    chart = myeloma.in_chart(facts, rule, b2m) if b2m else None
-    if b2m is None or chart is None:
+    if b2m is None:
         return None
-    if chart.why_not:
-        values = {"drug": chart.course.drug.label} if chart.course.drug and chart.why_not == "treated" else {}
-        return rule.finding(chart.why_not, facts.specimen, values=values, inputs=(b2m,))
+    chart = myeloma.in_chart(facts, rule, b2m)
+    if chart is None or chart.why_not:
+        return _not_staged(facts, rule, b2m, chart)
+    doubt = _doubt(facts, rule, b2m)
     albumins, stale = myeloma.albumins_beside(facts, rule, b2m)
-    stages = myeloma.iss_stages(b2m.interval, albumins, rule)
-    notes = (
-        _TREATMENT[chart.course.treatment],
-        *_notes_on_albumin(rule, b2m, albumins, stale=stale, stages=stages),
-    )
-    notes += _notes_on_diagnosis(facts, rule, b2m, chart.problems)
-    if b2m.suspicion and b2m.suspicion.interval is not None:
-        return _doubtful(facts, rule, b2m, albumins, b2m.suspicion, notes)
+    intervals = (b2m.interval, doubt.interval) if doubt else (b2m.interval,)
+    stages = frozenset[int]().union(*(myeloma.iss_stages(interval, albumins, rule) for interval in intervals))
+    lowest = doubt.interval if doubt and doubt.is_lower else b2m.interval
+    on_treatment, said = myeloma.note_on_treatment(facts, b2m, chart.course)
+    notes = (on_treatment, *_notes_on_albumin(rule, lowest, albumins, stale=stale, stages=stages))
+    notes += _notes_on_diagnosis(facts, rule, b2m, chart.problems, stages)
+    if doubt:
+        return _doubtful(facts, rule, b2m, albumins, doubt, notes, said)
     notes += _notes_on_b2m(rule, b2m, albumins, stages) + _notes_on_patient(facts, rule, b2m)
-    return _staged(facts, rule, b2m, albumins, stages, notes)
+    return _staged(facts, rule, b2m, albumins, stages, notes, said)
+
+
+def _not_staged(facts: Facts, rule: Rule, b2m: Result, chart: Myeloma | None) -> Finding | None:
+    """Why there is no stage; nothing where the chart holds neither myeloma nor what precedes it."""
+    before = myeloma.precursor(facts)
+    if chart is None:
+        values = {"disease": before.label} if before else {}
+        return rule.finding("precursor", facts.specimen, values=values, inputs=(b2m,)) if before else None
+    treated = chart.why_not == "treated"
+    values = treatment.in_words(facts, chart.course.drugs) if treated else {}
+    if chart.why_not == "staged_earlier":
+        values = {"recorded": myeloma.staged_earlier(facts, rule, b2m)}
+    notes = ("regimen",) if treated and chart.course.by_regimen else ()
+    return rule.finding(chart.why_not, facts.specimen, values=values, notes=notes, inputs=(b2m,))
+
+
+@dataclass(frozen=True, slots=True)
+class _Doubt:
+    """What the B2M would be in another unit, and the outcome that says so; ``also``: the result that raised it."""
+
+    outcome: str
+    value: Decimal
+    interval: Interval
+    unit: str = ""
+    is_lower: bool = False
+    also: tuple[Result, ...] = ()
+
+
+def _doubt(facts: Facts, rule: Rule, b2m: Result) -> _Doubt | None:
+    """A value too low for its unit, else a jump by the factor between two units."""
+    suspicion = b2m.suspicion
+    if suspicion and suspicion.value is not None and suspicion.interval is not None:
+        return _Doubt("unit_doubt", suspicion.value, suspicion.interval, suspicion.likely_unit)
+    found = jump(facts, rule, b2m)
+    if found is None:
+        return None
+    meant = found.interval_meant(b2m.interval)
+    return _Doubt("jump", found.meant(b2m.value), meant, is_lower=found.rose, also=(found.before,))
 
 
 def _doubtful(
-    facts: Facts, rule: Rule, b2m: Result, albumins: tuple[Result, ...], suspicion: Suspicion, notes: tuple[str, ...]
+    facts: Facts,
+    rule: Rule,
+    b2m: Result,
+    albumins: tuple[Result, ...],
+    doubt: _Doubt,
+    notes: tuple[str, ...],
+    said: dict[str, str],
 ) -> Finding:
+    """The stage either way, deciding for neither."""
     as_filed = myeloma.iss_stages(b2m.interval, albumins, rule)
-    otherwise = myeloma.iss_stages(suspicion.interval or b2m.interval, albumins, rule)
+    otherwise = myeloma.iss_stages(doubt.interval, albumins, rule)
     values = {
         "filed": b2m.quantity,
         "as_filed": myeloma.numerals(as_filed),
         "otherwise": myeloma.numerals(otherwise),
-        "unit": suspicion.likely_unit,
-        "value": f"{b2m.comparator}{legible(suspicion.value or b2m.value)} {b2m.unit}",
+        "unit": doubt.unit,
+        "value": f"{b2m.comparator}{legible(doubt.value)} {b2m.unit}",
+        **said,
     }
     return rule.finding(
-        "unit_doubt_either_way" if as_filed == otherwise else "unit_doubt",
+        f"{doubt.outcome}_either_way" if as_filed == otherwise else doubt.outcome,
         facts.specimen,
         values=values,
         notes=notes,
-        inputs=(b2m, *albumins),
+        inputs=(b2m, *doubt.also, *albumins),
         thresholds=_LIMITS,
     )
-
-
-_LIMITS = ("b2m_stage_1_below", "b2m_stage_3_from", "albumin_stage_1_from")
 
 
 def _staged(
@@ -69,6 +118,7 @@ def _staged(
     albumins: tuple[Result, ...],
     stages: frozenset[int],
     notes: tuple[str, ...],
+    said: dict[str, str],
 ) -> Finding:
     only = next(iter(stages)) if len(stages) == 1 else None
     near = [facts.nearest((key,), b2m.when, rule.value("context_days_to")) for key in _CONTEXT]
@@ -76,18 +126,28 @@ def _staged(
     albumin = _shown(albumins[0], rule.placeholders["albumin"] - len(_BESIDE)) if albumins else ""
     beside = f"{_BESIDE}{albumin}" if albumin else ""
     recorded = myeloma.recorded_otherwise(facts, "iss-stage", stages)
-    values = {"b2m": b2m.display, "stages": myeloma.numerals(stages), "albumin": albumin if only == 1 else beside}
+    notes = (*notes, "recorded_otherwise") if recorded else notes
+    basis = (b2m, *albumins)
+    values = {
+        "b2m": b2m.display,
+        "level": _shown(b2m, rule.placeholders["level"]),
+        "stages": myeloma.numerals(stages),
+        "albumin": albumin if only == 1 else beside,
+        "condition": _NOT_ON_DIALYSIS if states.dialysis(facts) is states.Dialysis.UNCLEAR else "",
+    }
     return rule.finding(
         f"stage_{only}" if only else "several",
         facts.specimen,
-        values=values | {"recorded": recorded},
-        notes=(*notes, "recorded_otherwise") if recorded else notes,
-        inputs=(b2m, *albumins, *context),
+        values=values | said | {"recorded": recorded},
+        notes=notes,
+        inputs=(*basis, *context),
         thresholds=_LIMITS,
+        proposals=stage_to_file("iss-stage", myeloma.numerals(stages), notes, basis) if only else (),
     )
 
 
 _BESIDE = ", albumin "
+_NOT_ON_DIALYSIS = " and not on dialysis"
 
 
 def _shown(result: Result, longest: int) -> str:
@@ -95,9 +155,9 @@ def _shown(result: Result, longest: int) -> str:
 
 
 def _notes_on_albumin(
-    rule: Rule, b2m: Result, albumins: tuple[Result, ...], *, stale: bool, stages: frozenset[int]
+    rule: Rule, b2m: Interval, albumins: tuple[Result, ...], *, stale: bool, stages: frozenset[int]
 ) -> tuple[str, ...]:
-    if b2m.interval.is_below(rule.value("b2m_stage_1_below")) is False:
+    if b2m.is_below(rule.value("b2m_stage_1_below")) is False:
         return ("albumin_not_needed",) if stages == {2} and not albumins else ()
     if not albumins:
         return ("albumin_stale" if stale else "albumin_missing",)
@@ -122,18 +182,28 @@ def _notes_on_b2m(rule: Rule, b2m: Result, albumins: tuple[Result, ...], stages:
     return ("near_limit",) if matters and not b2m.comparator else ()
 
 
-def _notes_on_diagnosis(facts: Facts, rule: Rule, b2m: Result, problems: tuple[Problem, ...]) -> tuple[str, ...]:
+def _notes_on_diagnosis(
+    facts: Facts, rule: Rule, b2m: Result, problems: tuple[Problem, ...], stages: frozenset[int]
+) -> tuple[str, ...]:
     undated = not any(p.onset for p in problems)
-    vague = myeloma.days_from_diagnosis(facts, b2m, at_least=False) > rule.value("diagnosis_days_to")
-    days = myeloma.days_from_diagnosis(facts, b2m, at_least=True)
+    fewest, most = states.days_from_diagnosis(facts, b2m.when, "myeloma") or (0, 0)
     asked = {
-        "diagnosed_earlier": days > rule.value("untreated_days_to"),
-        "confirm_active": any(c.replace(".", "").upper().startswith("C900") for p in problems for c in p.code.split()),
+        "diagnosed_earlier": fewest > rule.value("untreated_days_to"),
+        "confirm_active": _is_coded(problems, "C900"),
         "mgus_too": bool(states.active(facts, "mgus-or-smouldering")),
-        "onset_unknown": undated or vague,
+        "light_chain": bool(stages & _ALIKE_IN_LIGHT_CHAIN_MYELOMA) and _is_coded(problems, _LIGHT_CHAIN_MYELOMA),
+        "al_amyloidosis": bool(states.active(facts, "al-amyloidosis")),
+        "plasma_cell_leukaemia": _is_coded(states.active(facts, "plasma-cell-other"), *_PLASMA_CELL_LEUKAEMIA),
+        "onset_unknown": undated or most > rule.value("diagnosis_days_to"),
         "status_unstated": any(not (p.clinical_status and p.verification_status) for p in problems),
     }
     return tuple(note for note, holds in asked.items() if holds)
+
+
+def _is_coded(problems: Iterable[Problem], *begins: str) -> bool:
+    """Whether any of the problems carries a code that begins so, its dot aside."""
+    codes = (code.replace(".", "").upper() for p in problems for code in p.code.split())
+    return any(code.startswith(begins) for code in codes)
 
 
 def _notes_on_patient(facts: Facts, rule: Rule, b2m: Result) -> tuple[str, ...]:

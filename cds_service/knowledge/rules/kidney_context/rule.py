@@ -21,6 +21,8 @@ _ALBUMINURIA = {"A1": "normal to mildly increased", "A2": "moderately increased"
 _MEASURED = ("creatinine", "cystatin-c", *kidney.REPORTED_EGFR, "egfr-schwartz")
 _KNOWN_DISEASE = ("ckd", "end-stage-kidney-disease", "kidney-transplant")
 _MOST_SHOWN = 3
+#: The outcomes of adults with an eGFR that is or may be reduced.
+_ASKS_FOR_ALBUMIN = {"reduced", "reduced_far_above", "unexpectedly_low", "disagree"}
 _APART = ("reduced_far_above", "not_reduced_far_above", "unexpectedly_low")
 
 
@@ -61,6 +63,7 @@ def _with_egfr(
 ) -> Finding:
     first, others, opposing = found[0], _others(found), _opposing(rule, found)
     ratio = _albumin_ratio(facts, rule, b2m)
+    earlier = _earlier(facts, rule, b2m, first, ratio)
     outcome = _outcome(facts, rule, b2m, found)
     held_against = () if outcome in ("disagree", "child_under_2") else _beside(rule, first, others)
     return rule.finding(
@@ -72,13 +75,13 @@ def _with_egfr(
             "words": _words(_GFR, _categories(rule, first.egfr)),
             "source": first.source,
             "apart": _apart(first.days_apart),
-            "albuminuria": "" if states.is_child(facts, b2m.when) else _albuminuria(rule, b2m, ratio),
+            "albuminuria": _albuminuria(facts, rule, b2m, ratio, outcome),
             "others": "; ".join(_said(rule, k) for k in (opposing or others)[:_MOST_SHOWN]),
-            "earlier": _earlier(facts, rule, b2m, first, ratio),
+            "earlier": earlier,
             "b2m": b2m.display,
             "expected": kidney.expected_b2m(first),
         },
-        notes=_notes(facts, rule, b2m, found, ratio, outcome) + held_against,
+        notes=_notes(facts, rule, b2m, found, ratio, outcome, earlier) + held_against,
         inputs=(b2m, first.result, *first.also, *((ratio,) if ratio else ()), *beside),
         thresholds=("reduced_below", *(("apart_fold_above",) if outcome in _APART else ())),
     )
@@ -213,9 +216,15 @@ def _albumin_ratio(facts: Facts, rule: Rule, b2m: Result) -> Result | None:
     return next(iter(facts.within(("urine-albumin-ratio",), b2m.when, rule.value("albuminuria_days_to"))), None)
 
 
-def _albuminuria(rule: Rule, b2m: Result, ratio: Result | None) -> str:
+def _albuminuria(facts: Facts, rule: Rule, b2m: Result, ratio: Result | None, outcome: str) -> str:
+    """The KDIGO albuminuria category of an adult; that there is none is said beside an eGFR that is or may be reduced.
+
+    Not of a list that did not come in full: what it holds is not known.
+    """
     if ratio is None:
-        return f"No urine albumin/creatinine ratio within {rule.value('albuminuria_days_to')} days of the B2M."
+        told = outcome in _ASKS_FOR_ALBUMIN and "urine" not in facts.unknown and not states.is_child(facts, b2m.when)
+        days = rule.value("albuminuria_days_to")
+        return f"No urine albumin/creatinine ratio within {days} days of the B2M." if told else ""
     categories = _albuminuria_categories(rule, ratio)
     words = _span(categories) + _words(_ALBUMINURIA, categories)
     return f"Urine albumin/creatinine {ratio.filed} ({words}; {_apart(ratio.when.days_until(b2m.when))})."
@@ -246,13 +255,18 @@ def _at_a3(rule: Rule, ratio: Result | None) -> bool:
 
 
 def _notes(
-    facts: Facts, rule: Rule, b2m: Result, found: tuple[KidneyFunction, ...], ratio: Result | None, outcome: str
+    facts: Facts,
+    rule: Rule,
+    b2m: Result,
+    found: tuple[KidneyFunction, ...],
+    ratio: Result | None,
+    outcome: str,
+    earlier: str,
 ) -> tuple[str, ...]:
     first, child = found[0], states.is_child(facts, b2m.when) is True
     sign = _is_reduced(rule, first) or _is_albuminuric(rule, ratio)
     known = states.active(facts, *_KNOWN_DISEASE) or any(p.key == "kidney-transplantation" for p in facts.procedures)
     open_question = sign and not known and not child
-    earlier = _earlier(facts, rule, b2m, first, ratio)
     asked = {
         "unexpectedly_low": not child and _is_low(rule, b2m, first) and outcome != "unexpectedly_low",
         "lasting": open_question and bool(earlier),

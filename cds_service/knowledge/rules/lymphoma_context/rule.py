@@ -1,7 +1,7 @@
 """What serum B2M means in lymphomas that have no index here: said beside another finding, grading nothing."""
 
 from cds_service.facts import Facts
-from cds_service.knowledge import lymphoid
+from cds_service.knowledge import context, lymphoid
 from cds_service.knowledge.model import Finding, Rule
 
 _BY_KEY = {
@@ -27,7 +27,7 @@ def evaluate(facts: Facts, rule: Rule) -> Finding | None:
     there = [
         outcome
         for key, outcome in _BY_KEY.items()
-        if lymphoid.confirmed(facts, key) and not lymphoid.confirmed(facts, *_SAID_BY_ANOTHER.get(key, ()))
+        if context.present(facts, key) and not context.present(facts, *_SAID_BY_ANOTHER.get(key, ()))
     ]
     if not there:
         return None

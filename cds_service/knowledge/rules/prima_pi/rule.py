@@ -10,9 +10,10 @@ _BY_MARROW = {True: {"intermediate"}, False: {"low"}, None: {"low", "intermediat
 
 def evaluate(facts: Facts, rule: Rule) -> Finding | None:
     """Serum B2M decides the high group alone; below it the marrow decides. The rule flipi2 says why not for both."""
-    disease = lymphoid.in_chart(facts, lymphoid.FOLLICULAR)
-    if disease is None or disease.why_not:
-        return None
+    return lymphoid.index_of(facts, rule, lymphoid.FOLLICULAR, _counted)
+
+
+def _counted(facts: Facts, rule: Rule, disease: lymphoid.Disease) -> Finding:
     b2m = disease.b2m
     above = b2m.interval.is_above(rule.value("b2m_above"))
     marrow = scores.stated(

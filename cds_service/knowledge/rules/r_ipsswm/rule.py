@@ -13,9 +13,10 @@ _BROMOCRESOL_PURPLE = "61152-5"
 
 def evaluate(facts: Facts, rule: Rule) -> Finding | None:
     """Adds up what is known, counts both ways what is not. The rule ipsswm says why not for both."""
-    disease = lymphoid.in_chart(facts, lymphoid.WALDENSTROM)
-    if disease is None or disease.why_not:
-        return None
+    return lymphoid.index_of(facts, rule, lymphoid.WALDENSTROM, _counted)
+
+
+def _counted(facts: Facts, rule: Rule, disease: lymphoid.Disease) -> Finding:
     b2m, days = disease.b2m, rule.value("companion_days_to")
     ldhs, albumins = (
         scores.beside(facts, analyte, b2m.when, days, disease.treated_from) for analyte in ("ldh", "albumin")

@@ -3,7 +3,7 @@
 from decimal import Decimal
 
 from cds_service.facts import Facts, Result, legible
-from cds_service.knowledge import states
+from cds_service.knowledge import levels, states
 from cds_service.knowledge.model import Finding, Rule
 
 _RAISING_FAMILIES = ("kidney", "cancer", "inflammation", "infection", "transplant", "liver")
@@ -12,7 +12,7 @@ _RAISING_FAMILIES = ("kidney", "cancer", "inflammation", "infection", "transplan
 def evaluate(facts: Facts, rule: Rule) -> Finding | None:
     """Compares with the upper limit that holds for this result; silent on a doubtful or provisional value."""
     b2m = facts.b2m
-    if b2m is None or b2m.provisional or (b2m.suspicion and b2m.suspicion.likely_unit):
+    if b2m is None or not levels.can_be_compared(b2m):
         return None
     if states.dialysis(facts) is not states.Dialysis.NO:
         return None
@@ -22,7 +22,7 @@ def evaluate(facts: Facts, rule: Rule) -> Finding | None:
         return _in_pregnancy(facts, rule, b2m)
     if given and given.high is not None:
         return _compared(facts, rule, b2m, given.high, "laboratory")
-    bands = _bands(facts, rule, b2m)
+    bands = levels.serum_bands(facts, rule, b2m)
     above = {b2m.interval.is_above(rule.value(band)) for band in bands}
     low = b2m.interval.is_above(rule.value("any_range_above")) is False
     if given and given.low is None and above == {False} and not low:
@@ -43,50 +43,6 @@ def _in_pregnancy(facts: Facts, rule: Rule, b2m: Result) -> Finding:
 
 
 _ANY = ("any_range_above",)
-
-
-_DAY_BANDS = ("1_to_30_days", "31_to_182_days", "183_to_365_days")
-_YEAR_BANDS = ("1_to_3_years", "4_to_6_years", "7_to_9_years", "10_to_12_years")
-
-
-def _bands(facts: Facts, rule: Rule, b2m: Result) -> tuple[str, ...]:
-    """The defaults that the patient's age and sex allow, the lowest limit first; none where one of them is lacking."""
-    age, child = facts.patient.age_on(b2m.when), states.is_child(facts, b2m.when)
-    if age is None or child is None:
-        return ()
-    if child:
-        sexes = {"female": ("girls",), "male": ("boys",)}.get(facts.patient.sex or "", ("girls", "boys"))
-        ages = _ages_of_child(facts, rule, b2m, age)
-        found = {f"{sex}_{band}_above" for sex in sexes for band in ages}
-        return tuple(sorted(found, key=lambda name: (rule.value(name), name)))
-    older_from = rule.value("older_band_from")
-    younger = ("default_to_49_years_above",) if age[0] < older_from else ()
-    older = ("default_from_50_years_above",) if age[1] >= older_from else ()
-    return younger + older
-
-
-def _ages_of_child(facts: Facts, rule: Rule, b2m: Result, age: tuple[int, int]) -> set[str]:
-    """The bands of age that the birth date allows; none where any age that it allows has none."""
-    birth, first_birthday = facts.patient.birth, rule.value("band_1_to_3_years_from")
-    if birth is None or age[1] >= rule.value("no_band_from"):
-        return set()
-    years = _touched(rule, _YEAR_BANDS, *age)
-    if age[0] >= first_birthday:
-        return years
-    youngest, oldest = (b2m.when.first - birth.last).days, (b2m.when.last - birth.first).days
-    if birth.first != birth.last or youngest < rule.value("band_1_to_30_days_from"):
-        return set()
-    return years | _touched(rule, _DAY_BANDS, youngest, oldest)
-
-
-def _touched(rule: Rule, bands: tuple[str, ...], youngest: int, oldest: int) -> set[str]:
-    """Of ``bands``, in the order of age, those that hold an age from ``youngest`` to ``oldest``."""
-    begins = [rule.value(f"band_{band}_from") for band in bands]
-    return {
-        band
-        for band, begin, end in zip(bands, begins, (*begins[1:], None), strict=True)
-        if begin <= oldest and (end is None or youngest < end)
-    }
 
 
 def _compared(

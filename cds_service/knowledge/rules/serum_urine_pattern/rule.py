@@ -66,7 +66,7 @@ def _pattern(
             "apart": "same day" if days == 0 else f"{days} day{'s' if days > 1 else ''} apart",
             "ph": _PH[ph.acidity],
         },
-        notes=_notes(facts, serum, shown, outcome),
+        notes=_notes(facts, serum_level, (serum, shown), outcome),
         inputs=(serum, shown, *((ph.result,) if ph.result else ())),
         thresholds=_thresholds(outcome, serum_level, urine_level),
     )
@@ -120,10 +120,14 @@ def _said(level: Level, result: Result) -> str:
     return f"{side} {whose} of {level.shown(result)}"
 
 
-def _notes(facts: Facts, serum: Result, shown: Result, outcome: str) -> tuple[str, ...]:
+def _notes(facts: Facts, of_serum: Level, pair: tuple[Result, Result], outcome: str) -> tuple[str, ...]:
+    serum, shown = pair
+    child = states.is_child(facts, serum.when) is True
     asked = {
         "dissent": outcome in ("tubular", "both"),
         "acute_kidney_injury": any(states.acute_kidney_injury(facts, r.when) for r in (serum, shown)),
+        # On a card of the serum itself the rule serum-level says it.
+        "children": facts.specimen != "serum" and child and of_serum.origin == "default",
         # On a card of the urine itself the rule urine-level says it.
         "per_volume": facts.specimen == "serum" and shown.analyte in _CONCENTRATIONS and outcome in _BY_URINE,
     }

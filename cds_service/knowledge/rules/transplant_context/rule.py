@@ -4,10 +4,12 @@ from dataclasses import dataclass
 from datetime import date
 
 from cds_service.facts import Facts, Moment, Result
-from cds_service.knowledge import context, series
+from cds_service.knowledge import context, series, states
 from cds_service.knowledge.model import Finding, Rule
 from cds_service.knowledge.treatment import current_drugs
 
+#: The list that holds every result of B2M.
+_LIST = "b2m"
 _REJECTION = "kidney-transplant-rejection"
 _KINDS = {
     "kidney": ({"kidney-transplant", _REJECTION}, {"kidney-transplantation"}),
@@ -91,7 +93,9 @@ def _course(facts: Facts, rule: Rule, b2m: Result) -> _Course:
     ]
     before = next((r for r in earlier if not series.differ_in(b2m, r)), None)
     if before is None:
-        return _Course("not_comparable" if earlier else "no_earlier")
+        return _Course("not_comparable" if earlier else "earlier_unknown" if _LIST in facts.unknown else "no_earlier")
+    if states.is_child(facts, before.when) is True or states.dialysis(facts) is not states.Dialysis.NO:
+        return _Course("")  # no verdict on a change: the rule trend says so
     rose = series.is_at_least(b2m, before, rule.value("b2m_rise_from"))
     if not rose:
         return _Course("rise_unclear" if rose is None else "no_rise", before)

@@ -35,8 +35,8 @@ def evaluate(facts: Facts, rule: Rule) -> Finding | None:
         "what": " and ".join(series.differ_in(b2m, last)),
     }
     notes, said, kidney = _notes(facts, rule, b2m, last, outcome)
-    if outcome in _VERDICTS and last is not before[0]:
-        notes += ("left_out",)
+    if any(r != b2m and not series.order_is_known(r, b2m) for r in facts.series(b2m.analyte)):
+        notes += ("order_unknown",)
     inputs = tuple(dict.fromkeys((b2m, last, compared_with, *kidney)))
     thresholds = _VERDICTS.get(outcome, ())
     return rule.finding(

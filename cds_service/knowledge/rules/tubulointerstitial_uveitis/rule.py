@@ -6,6 +6,8 @@ from cds_service.knowledge.model import Finding, Rule
 from cds_service.knowledge.urine import Acidity
 
 _TOGETHER, _SEPARATE = "uveitis and nephritis (TINU)", "uveitis and a nephritis code"
+#: The list that holds every result of B2M, those in urine too.
+_LIST = "b2m"
 _TINU, _UVEITIS, _NEPHRITIS = "tinu", "uveitis", "tubulointerstitial-nephritis"
 
 
@@ -19,7 +21,8 @@ def evaluate(facts: Facts, rule: Rule) -> Finding | None:
     if facts.specimen == "serum":
         if facts.within(urine.B2M, b2m.when, rule.value("urine_beside_days_to")):
             return None
-        return rule.finding("no_urine", facts.specimen, values=values, notes=notes, inputs=(b2m,))
+        outcome = "urine_not_known" if _LIST in facts.unknown else "no_urine"
+        return rule.finding(outcome, facts.specimen, values=values, notes=notes, inputs=(b2m,))
     level, ph = levels.of_urine(facts, rule, b2m), urine.ph_of(facts, rule, b2m)
     outcome = {True: "raised", False: "not_raised", None: "no_limit"}[level.above]
     if not level.above and ph.acidity is not Acidity.VOUCHES:

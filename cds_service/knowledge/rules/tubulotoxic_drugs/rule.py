@@ -1,7 +1,7 @@
 """Drugs of the medication list that may account for a raised urine B2M."""
 
-from cds_service.facts import Facts, Medication, Result
-from cds_service.knowledge import levels, states, urine
+from cds_service.facts import Facts, Medication, Presence, Result
+from cds_service.knowledge import context, levels, states, urine
 from cds_service.knowledge.model import Finding, Rule
 from cds_service.knowledge.treatment import current_drugs, list_is_whole
 from cds_service.knowledge.urine import Acidity
@@ -18,13 +18,15 @@ def evaluate(facts: Facts, rule: Rule) -> Finding | None:
     given = current_drugs(facts, b2m.when, rule.value("given_days_to"), "tubulotoxic", _SOURCED)
     sourced = [m for m in given if _SOURCED in m.classes]
     others = [m for m in given if _SOURCED not in m.classes]
-    values = {"sourced": _named(sourced), "unsourced": _named(others)}
+    phosphate = context.beside(facts, b2m.when, rule.value("beside_days_to"), "phosphate") if given else ()
+    beside = _beside(facts, rule, b2m, phosphate) if given else ""
+    values = {"sourced": _named(sourced), "unsourced": _named(others), "beside": beside}
     return rule.finding(
         _outcome(facts, sourced, others),
         facts.specimen,
         values=values,
-        notes=_notes(facts, sourced, others),
-        inputs=(b2m,),
+        notes=(*_notes(facts, sourced, others), *(("beside",) if beside else ())),
+        inputs=(b2m, *phosphate),
         thresholds=("given_days_to",) if given else (),
     )
 
@@ -55,6 +57,16 @@ def _notes(facts: Facts, sourced: list[Medication], others: list[Medication]) ->
         "tenofovir": any(m.key == "tenofovir-disoproxil" for m in sourced),
     }
     return tuple(note for note, holds in asked.items() if holds)
+
+
+def _beside(facts: Facts, rule: Rule, b2m: Result, phosphate: tuple[Result, ...]) -> str:
+    """Phosphate and urine glucose near the urine, in words; "" where there is neither."""
+    days = rule.value("beside_days_to")
+    strips = [c for c in facts.coded if c.item == "urine-glucose-strip" and c.when and not c.provisional]
+    near = [c for c in strips if c.when and c.when.days_until(b2m.when) <= days and c.presence is not Presence.UNCLEAR]
+    said = [context.in_words(phosphate, b2m.when)] if phosphate else []
+    said += [f"urine glucose by strip {found}" for found in sorted({c.presence.value for c in near})]
+    return ", ".join(said)
 
 
 def _named(drugs: list[Medication]) -> str:

@@ -5,19 +5,26 @@ with an optional "@" and a name of its own ("creatinine@earlier"); as a table ``
 days from the B2M (or dated = "2026-03-02"), loinc, provisional, upper_limit, lower_limit, laboratory, method, analyte
 (another one than that of the name). ``problems``, ``medications``, ``procedures`` and ``coded`` (item = "present") go
 by their keys, as tables with ``days`` and more. ``unknown`` names groups of which "not there" does not mean "none".
+``ordered`` names the specimens of the B2M tests that are being ordered, in ``planned_days`` if not now, and
+``also_ordered`` the analytes of the other drafts; ``days`` are then those from the call.
+A name that is not known is an error: a case that is not read as it was meant proves nothing.
 """
 
 import re
+from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
+from cds_service.errors import KnowledgeError
 from cds_service.facts import (
     CodedResult,
     Evidence,
     Facts,
     Medication,
     MissingData,
+    OrderedTest,
     Patient,
     Presence,
     Problem,
@@ -28,6 +35,7 @@ from cds_service.facts import (
 )
 from cds_service.fhir import units
 from cds_service.fhir.dates import read_moment
+from cds_service.fhir.gather import prefetch_templates
 from cds_service.knowledge import terms
 from cds_service.knowledge.terms import treatments
 from cds_service.knowledge.terms.coded import coded_terms
@@ -46,18 +54,54 @@ _B2M = {
 }
 _SETTINGS = {
     "specimen", "age", "sex", "born", "problems", "missing", "unknown", "upper_limit", "medications",
-    "unrecognised_medications", "procedures", "coded",
+    "unrecognised_medications", "procedures", "coded", "ordered", "also_ordered", "planned_days",
 }  # fmt: skip
 
 
+class _Keyed(Protocol):
+    @property
+    def key(self) -> str: ...
+
+
+_Term = TypeVar("_Term", bound=_Keyed)
+
+
 def facts_of(given: dict[str, Any]) -> Facts:
-    """The facts that a case is about, seen for its specimen."""
+    """The facts that a case is about, seen for its specimen.
+
+    Raises:
+        KnowledgeError: something in ``given`` is not known, or cannot be read; the message names it.
+    """
+    try:
+        return _facts(given)
+    except (ValueError, ArithmeticError, TypeError, AttributeError, LookupError) as error:
+        raise KnowledgeError(f"given cannot be read: {error}") from error
+
+
+def _named(terms_there: Iterable[_Term], key: str, kind: str) -> _Term:
+    """The term of this key."""
+    found = next((term for term in terms_there if term.key == key), None)
+    if found is None:
+        raise KnowledgeError(f"given: no {kind} is called {key!r}")
+    return found
+
+
+def _about(entry: Any, main: str, parts: str) -> dict[str, Any]:
+    """An entry as a table: a text alone stands for ``main``; ``parts`` names what else it may hold."""
+    about: dict[str, Any] = entry if isinstance(entry, dict) else {main: entry}
+    unknown = sorted(set(about) - {main, *parts.split()})
+    if unknown:
+        raise KnowledgeError(f"given: {unknown} in {about} means nothing; {main} {parts} do")
+    return about
+
+
+def _facts(given: dict[str, Any]) -> Facts:
     specimen = given.get("specimen", "serum")
     results = [_result(name, printed, given, specimen) for name, printed in given.items() if name not in _SETTINGS]
     missing = tuple(_missing(entry, specimen) for entry in given.get("missing", ()))
     under_review: dict[str, Result | MissingData] = {m.specimen: m for m in missing if m.specimen}
     under_review |= {r.specimen: r for r in results if r.reference == "Observation/b2m"}
-    return Facts(
+    facts = Facts(
         as_of=AS_OF,
         patient=_patient(given),
         under_review=under_review,
@@ -68,28 +112,53 @@ def facts_of(given: dict[str, Any]) -> Facts:
         procedures=tuple(_procedure(entry) for entry in given.get("procedures", ())),
         coded=tuple(_coded(item, entry) for item, entry in given.get("coded", {}).items()),
         missing=missing,
-        unknown=frozenset(given.get("unknown", ())),
+        unknown=_groups(given.get("unknown", ())),
         specimen=specimen,
+    )
+    return _with_orders(facts, given) if "ordered" in given else facts
+
+
+def _with_orders(facts: Facts, given: dict[str, Any]) -> Facts:
+    """The facts at the time at which B2M tests are being ordered."""
+    planned = read_moment(day(given["planned_days"])) if "planned_days" in given else None
+    tests = [_named(terms.analytes().values(), _B2M[specimen], "B2M") for specimen in given["ordered"]]
+    others = [_named(terms.analytes().values(), key, "analyte") for key in given.get("also_ordered", ())]
+    return replace(
+        facts,
+        as_of=TAKEN,
+        specimen=tests[0].specimen,
+        ordered=tuple(OrderedTest(t.key, t.specimen, t.loinc[0].code, planned=planned) for t in tests),
+        also_ordered=frozenset(analyte.key for analyte in (*tests, *others)),
     )
 
 
+def _groups(named: Iterable[str]) -> frozenset[str]:
+    known = prefetch_templates()
+    unheard = sorted(set(named) - set(known))
+    if unheard:
+        raise KnowledgeError(f"given: unknown = {unheard}; expected some of {sorted(known)}")
+    return frozenset(named)
+
+
 def _result(name: str, entry: Any, given: dict[str, Any], specimen: str) -> Result:
-    about = entry if isinstance(entry, dict) else {"is": entry}
+    about = _about(entry, "is", "days dated loinc provisional upper_limit lower_limit laboratory method analyte")
     key = name.split("@")[0]
     key = about.get("analyte") or (_B2M[specimen] if key == "b2m" else key)
-    analyte = terms.analytes()[key]
+    analyte = _named(terms.analytes().values(), key, "setting or analyte")
     match = _PRINTED.fullmatch(about["is"])
-    assert match, f"cannot read the case's {name} = {about['is']!r}"
-    unit = units.read_unit({"unit": match["unit"]})
-    assert not isinstance(unit, Reason), match["unit"]
+    unit = units.read_unit({"unit": match["unit"]}) if match else None
+    if match is None or unit is None or isinstance(unit, Reason):
+        raise KnowledgeError(f"given: {name} = {about['is']!r} is not a number with a unit that is known")
     canonical = units.convert(Decimal(match["number"]), match["comparator"] or "", unit, analyte)
-    assert canonical
-    loinc = about.get("loinc") or next(c.code for c in analyte.loinc if units.fits(unit, c))
+    loinc = about.get("loinc") or next((c.code for c in analyte.loinc if units.fits(unit, c)), "")
+    if canonical is None or not loinc:
+        raise KnowledgeError(f"given: {name} = {about['is']!r} is not in a unit of {analyte.label}")
     upper = about.get("upper_limit", given.get("upper_limit") if name == "b2m" else None)
     lower = about.get("lower_limit")
     taken = TAKEN + timedelta(days=float(about.get("days", 0)))
     when = read_moment(about.get("dated") or taken.isoformat())
-    assert when
+    if when is None:
+        raise KnowledgeError(f"given: {name} is dated {about['dated']!r}, which is no date")
     return Result(
         analyte=key,
         specimen=analyte.specimen,
@@ -121,6 +190,7 @@ def _range(upper: str | None, lower: str | None = None) -> ReferenceRange | None
 
 
 def _missing(entry: dict[str, Any], specimen: str) -> MissingData:
+    entry = _about(entry, "item", "reason printed days hint under_review")
     key = _B2M[specimen] if entry["item"] == "b2m" else entry["item"]
     return MissingData(
         key,
@@ -140,12 +210,13 @@ def _patient(given: dict[str, Any]) -> Patient:
 
 
 def day(days: int) -> str:
+    """The date so many days from the B2M."""
     return (TAKEN + timedelta(days=days)).date().isoformat()
 
 
 def _problem(entry: Any) -> Problem:
-    about = entry if isinstance(entry, dict) else {"key": entry}
-    term = next(t for t in terms.problem_terms() if t.key == about["key"])
+    about = _about(entry, "key", "onset_days onset code clinical verification abated ended_days")
+    term = _named(terms.problem_terms(), about["key"], "problem")
     onset = None
     if about.get("onset_days", -5) != "unknown":
         onset = read_moment(about.get("onset") or day(about.get("onset_days", -5)))
@@ -164,8 +235,8 @@ def _problem(entry: Any) -> Problem:
 
 def _medication(entry: Any) -> Medication:
     """A drug by its key: begun ``days`` from the B2M (None: undated), ordered unless ``evidence`` says otherwise."""
-    about = entry if isinstance(entry, dict) else {"key": entry}
-    term = next(t for t in treatments.drug_terms() if t.key == about["key"])
+    about = _about(entry, "key", "days ended_days evidence ongoing systemic")
+    term = _named(treatments.drug_terms(), about["key"], "drug")
     return Medication(
         key=term.key,
         label=term.label,
@@ -182,16 +253,16 @@ def _medication(entry: Any) -> Medication:
 
 def _procedure(entry: Any) -> Procedure:
     """A procedure by its key, ``days`` from the B2M ("unknown": undated)."""
-    about = entry if isinstance(entry, dict) else {"key": entry}
-    term = next(t for t in treatments.procedure_terms() if t.key == about["key"])
+    about = _about(entry, "key", "days ongoing")
+    term = _named(treatments.procedure_terms(), about["key"], "procedure")
     when = None if about.get("days") == "unknown" else read_moment(day(about.get("days", -1)))
     return Procedure(term.key, term.label, "any", when, about.get("ongoing", False))
 
 
 def _coded(item: str, entry: Any) -> CodedResult:
     """A coded result by its item, with an optional "@" and a name of its own behind it."""
-    about = entry if isinstance(entry, dict) else {"is": entry}
-    term = next(t for t in coded_terms() if t.key == item.split("@")[0])
+    about = _about(entry, "is", "printed code days provisional")
+    term = _named(coded_terms(), item.split("@")[0], "coded item")
     return CodedResult(
         item=term.key,
         label=term.label,
