@@ -7,10 +7,13 @@
      └── CallError              a CDS Hooks call cannot be answered with cards
           ├── MalformedCall       the request is not what CDS Hooks defines
           ├── TooLarge            the body is over the limit
-          ├── WrongContentType    the body is not JSON by its content type
+          ├── WrongContentType    the body is not JSON by its content type, or packed in a way that is not read
+          ├── Unauthenticated     no token, or none that is believed
+          ├── Forbidden           this caller may not have this
           ├── UnknownService      no service of that id
           ├── DataUnavailable     data that every answer needs was neither given nor to be had
-          └── NothingDecided      every rule failed
+          ├── NothingDecided      every rule failed
+          └── StoreUnavailable    what is kept cannot be read or written now
 
 Missing or unreadable clinical data is not an error: it is ``facts.MissingData``.
 Only ``hooks`` turns these into HTTP, only ``cli`` into exit codes. No message holds patient data.
@@ -56,7 +59,18 @@ class TooLarge(CallError):
 
 
 class WrongContentType(CallError):
-    """The request body is not declared as JSON."""
+    """The request body is not declared as JSON, or is packed otherwise than by gzip."""
+
+
+class Unauthenticated(CallError):
+    """No token, or none that a registered client could have sent for this address, now and for the first time.
+
+    ``message`` is for the log: the caller is told nothing.
+    """
+
+
+class Forbidden(CallError):
+    """The caller is known, or would be let in elsewhere, and may not have this."""
 
 
 class UnknownService(CallError):
@@ -80,3 +94,10 @@ class NothingDecided(CallError):
     def __init__(self, failures: Sequence[object]) -> None:
         super().__init__("No rule could be run.")
         self.failures = tuple(failures)
+
+
+class StoreUnavailable(CallError):
+    """What is kept cannot be read or written now; the caller may try again."""
+
+    def __init__(self) -> None:
+        super().__init__("The store cannot be reached now; nothing was kept. Send this again later.")

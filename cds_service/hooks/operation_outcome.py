@@ -9,9 +9,12 @@ from werkzeug.exceptions import HTTPException
 from cds_service.errors import (
     CallError,
     DataUnavailable,
+    Forbidden,
     MalformedCall,
     NothingDecided,
+    StoreUnavailable,
     TooLarge,
+    Unauthenticated,
     UnknownService,
     WrongContentType,
 )
@@ -19,16 +22,20 @@ from cds_service.errors import (
 _log = logging.getLogger(__name__)
 _STATUS: dict[type[CallError], tuple[int, str]] = {
     MalformedCall: (400, "invalid"),
+    Unauthenticated: (401, "login"),
+    Forbidden: (403, "forbidden"),
     UnknownService: (404, "not-found"),
     DataUnavailable: (412, "required"),
     TooLarge: (413, "too-long"),
     WrongContentType: (415, "not-supported"),
     NothingDecided: (500, "exception"),
+    StoreUnavailable: (503, "transient"),
 }
 _SAID = {
-    404: "Nothing is here; GET /cds-services lists what is offered.",
+    404: "Nothing is here; GET /cds-services lists what is offered, GET /knowledge the rules behind it.",
     405: "This address does not take this method; the Allow header names those that it takes.",
 }
+_RETRY_SECONDS = "30"
 _INTERNAL = "The service could not answer. Nothing was decided: do not read this as 'no advice'."
 
 
@@ -46,7 +53,17 @@ def register(app: Flask) -> None:
 
 def _of_call_error(error: CallError) -> Response:
     status, code = _STATUS[type(error)]
-    return _answer(status, code, _INTERNAL if status >= 500 else error.message, error.path)
+    if isinstance(error, Unauthenticated):
+        _log.warning("a caller was not let in: %s", error.message)
+        bare = Response(status=status, headers={"WWW-Authenticate": "Bearer"})
+        del bare.headers["Content-Type"]
+        return bare
+    answer = _answer(status, code, _INTERNAL if status == 500 else error.message, error.path)
+    if isinstance(error, WrongContentType):
+        answer.headers["Accept-Encoding"] = "gzip"  # RFC 9110, 15.5.16
+    if isinstance(error, StoreUnavailable):
+        answer.headers["Retry-After"] = _RETRY_SECONDS
+    return answer
 
 
 def _of_http_error(error: HTTPException) -> Response:

@@ -1,10 +1,11 @@
 """Settings from the environment."""
 
+import re
 from pathlib import Path
 
 import pytest
 
-from cds_service.config import Settings, SiteProfile, load_settings, load_site
+from cds_service.config import Client, Settings, SiteProfile, load_settings, load_site
 from cds_service.errors import ConfigurationError
 
 
@@ -105,3 +106,63 @@ def test_a_profile_that_cannot_be_used_is_named(tmp_path: Path, toml: str, said:
 def test_a_profile_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"nowhere\.toml cannot be read"):
         load_site(tmp_path / "nowhere.toml")
+
+
+@pytest.mark.parametrize(
+    ("client", "said"),
+    [
+        ('name = "a"\niss = "i"', "client a has neither jku nor jwks_file"),
+        ('name = "a"\niss = "i"\njku = "http://ehr.example.org/jwks"', "expected https://"),
+        ('name = "a"\niss = "i"\njku = "ftp"', "expected https://host/path"),
+        ('name = "A B"\niss = "i"\njku = "https://e"', "client.0.name"),
+        ('name = "a"\niss = "i"\njku = "https://e"\nalgorithms = ["HS256"]', "client.0.algorithms.0"),
+        ('name = "a"\niss = "i"\njku = "https://e"\nalgorithms = []', "client.0.algorithms"),
+        (
+            'name = "a"\niss = "i"\njku = "https://e"\nfhir_servers = ["https://fhir.example.org"]',
+            "client a names fhir_servers https://fhir.example.org; expected one of [[fhir_server]]",
+        ),
+        (
+            'name = "a"\niss = "i"\njku = "https://e"\n[[client]]\nname = "a"\niss = "j"\njku = "https://e"',
+            "client a stands",
+        ),
+        (
+            'name = "a"\niss = "i"\njku = "https://e"\n[[client]]\nname = "b"\niss = "i"\njku = "https://e"',
+            "with iss i stands",
+        ),
+    ],
+)
+def test_a_client_that_cannot_be_registered_is_named(tmp_path: Path, client: str, said: str) -> None:
+    file = tmp_path / "site.toml"
+    file.write_text(f"[[client]]\n{client}\n")
+    with pytest.raises(ConfigurationError, match=re.escape(said)):
+        load_site(file)
+
+
+def test_a_client_may_have_its_servers_asked_however_they_are_spelt() -> None:
+    client = Client(name="a", iss="i", jku="https://e/jwks?x=1", fhir_servers=("https://fhir.example.org/r4/",))
+    assert client.jku == "https://e/jwks?x=1"
+    assert [client.may_name(url) for url in ("HTTPS://fhir.example.org:443/r4", "https://fhir.example.org", None)] == [
+        True,
+        False,
+        False,
+    ]
+
+
+def test_lists_are_separated_by_commas(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ALLOWED_ORIGINS", "https://a.example , https://b.example,")
+    monkeypatch.setenv("TRUSTED_PROXIES", "10.0.0.1,::1")
+    settings = load_settings()
+    assert settings.allowed_origins == ("https://a.example", "https://b.example")
+    assert settings.trusted_proxies == ("10.0.0.1", "::1")
+    monkeypatch.setenv("TRUSTED_PROXIES", "proxy")
+    with pytest.raises(ConfigurationError, match="TRUSTED_PROXIES"):
+        load_settings()
+
+
+def test_a_secret_is_not_shown_when_it_cannot_be_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPERATOR_TOKEN", "hush")
+    monkeypatch.setenv("PUBLIC_BASE_URL", "ftp://user:hidden@x")
+    with pytest.raises(ConfigurationError, match="OPERATOR_TOKEN=") as refused:
+        load_settings()
+    assert "hush" not in str(refused.value)
+    assert "hidden" not in str(refused.value)

@@ -1,0 +1,155 @@
+"""``token`` and ``check``."""
+
+import json
+from pathlib import Path
+
+import jwt
+import pytest
+from click.testing import CliRunner, Result
+
+from cds_service.cli.main import cli
+
+SITE = """
+[[fhir_server]]
+url = "https://fhir.example.org/r4"
+batch = true
+
+[[client]]
+name = "ehr"
+iss = "https://ehr.example.org"
+jwks_file = "{folder}/jwks.json"
+fhir_servers = ["https://fhir.example.org/r4"]
+{more}
+"""
+
+
+def run(*arguments: object, **environment: object) -> Result:
+    variables = {name: str(value) for name, value in environment.items()}
+    return CliRunner().invoke(cli, [str(a) for a in arguments], env=variables)
+
+
+@pytest.fixture
+def keys(tmp_path: Path) -> Path:
+    made = run("token", "keys", tmp_path)
+    assert made.exit_code == 0, made.output
+    return tmp_path
+
+
+def profile(keys: Path, more: str = "") -> Path:
+    file = keys / "site.toml"
+    file.write_text(SITE.format(folder=keys, more=more))
+    return file
+
+
+@pytest.mark.parametrize("algorithm", ["ES256", "ES384", "ES512", "RS256", "RS384", "RS512"])
+def test_a_token_is_good_with_its_public_key(tmp_path: Path, algorithm: str) -> None:
+    assert run("token", "keys", tmp_path, "--algorithm", algorithm, "--kid", "k").exit_code == 0
+    signing = ("--key", tmp_path / "private.pem", "--algorithm", algorithm, "--kid", "k", "--tenant", "t", "--jku", "j")
+    minted = run("token", "mint", *signing, "--iss", "i", CDS_URL="https://cds.example.org/x").output.strip()
+    (key,) = json.loads((tmp_path / "jwks.json").read_text())["keys"]
+    claims = jwt.decode(minted, jwt.PyJWK(key), algorithms=[algorithm], audience="https://cds.example.org/x")
+    assert (claims["iss"], claims["tenant"], claims["exp"] - claims["iat"]) == ("i", "t", 300)
+    assert jwt.get_unverified_header(minted)["jku"] == "j"
+
+
+def test_a_private_key_is_kept_to_its_owner_and_not_overwritten(keys: Path) -> None:
+    assert (keys / "private.pem").stat().st_mode & 0o777 == 0o600
+    again = run("token", "keys", keys)
+    assert again.exit_code == 1
+    assert "is not overwritten" in again.output
+
+
+def test_a_key_that_cannot_sign_is_named(tmp_path: Path, keys: Path) -> None:
+    file = tmp_path / "no.pem"
+    file.write_text("nothing")
+    for key, algorithm in ((file, "ES384"), (keys / "private.pem", "RS384"), (tmp_path / "gone.pem", "ES384")):
+        refused = run("token", "mint", "--key", key, "--iss", "i", "--aud", "a", "--algorithm", algorithm)
+        assert refused.exit_code == 1
+        assert f"--key {key}:" in refused.output
+
+
+def test_check_shows_what_holds(keys: Path) -> None:
+    shown = run(
+        "check",
+        SITE_PROFILE=profile(keys),
+        PUBLIC_BASE_URL="https://cds.example.org/",
+        OPERATOR_TOKEN="very-secret-token-of-operators",
+        TRUSTED_PROXIES="10.0.0.1",
+        DATABASE_URL="postgresql+psycopg://cds:hidden@db/cds",
+        BIND_HOST="0.0.0.0",  # noqa: S104 - as in a container
+        KEEP_COMMENTS="1",
+        ALLOWED_ORIGINS="https://a.example, https://b.example",
+    )
+    assert shown.exit_code == 0, shown.output
+    for text in (
+        "PUBLIC_BASE_URL = https://cds.example.org\n",
+        "OPERATOR_TOKEN = ***\n",
+        "DATABASE_URL = postgresql+psycopg://cds:***@db/cds\n",
+        "ALLOWED_ORIGINS = https://a.example, https://b.example\n",
+        "MAX_ENTRIES = 10000  (default)",
+        "Access: registered clients",
+        "1 public key(s) from jwks_file",
+        "! BEHIND_PROXY is not set",
+        "or by OPERATOR_TOKEN, or by X-Operator from 10.0.0.1",
+        "FHIR server https://fhir.example.org/r4, takes batches, for ehr",
+        "! Comments that users type are stored (KEEP_COMMENTS)",
+        "! PSEUDONYM_KEYS is not set",
+    ):
+        assert text in shown.output
+    assert "secret" not in shown.output
+    assert "hidden" not in shown.output
+
+
+def test_check_says_who_is_let_in() -> None:
+    assert "Access: loopback only: no client is registered" in run("check").output
+    opened = run("check", OPEN_ACCESS="1", BIND_HOST="0.0.0.0", BEHIND_PROXY="1")  # noqa: S104
+    assert opened.exit_code == 0
+    assert "! Access: open access: ANYBODY" in opened.output
+    assert "BEHIND_PROXY is not set" not in opened.output
+
+
+@pytest.mark.parametrize(
+    ("more", "environment", "said"),
+    [
+        ("", {}, "✗ PUBLIC_BASE_URL is not set"),
+        ("", {"PUBLIC_BASE_URL": "https://a", "OPEN_ACCESS": "1"}, "unset OPEN_ACCESS"),
+        (
+            'services = ["none"]',
+            {"PUBLIC_BASE_URL": "https://a"},
+            "✗ client ehr: services 'none'; expected some of b2m-",
+        ),
+    ],
+)
+def test_check_fails_and_names_the_setting(keys: Path, more: str, environment: dict[str, str], said: str) -> None:
+    refused = run("check", SITE_PROFILE=profile(keys, more), **environment)
+    assert refused.exit_code == 1
+    assert said in refused.output
+    assert "must be mended before it is served" in refused.output
+
+
+def test_check_misses_keys_unless_it_is_told_not_to_ask(keys: Path) -> None:
+    site = profile(keys)
+    (keys / "jwks.json").unlink()
+    asked = run("check", SITE_PROFILE=site, PUBLIC_BASE_URL="https://a")
+    assert asked.exit_code == 1
+    assert "gave no public key; expected a JWK Set" in asked.output
+    assert run("check", "--offline", SITE_PROFILE=site, PUBLIC_BASE_URL="https://a").exit_code == 0
+
+
+def test_others_are_not_served_without_clients() -> None:
+    for command in (("check",), ("serve",)):
+        refused = run(*command, BIND_HOST="0.0.0.0")  # noqa: S104
+        assert refused.exit_code == 1
+        assert "BIND_HOST=0.0.0.0: no client is registered" in refused.output
+
+
+def test_check_names_knowledge_that_cannot_be_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken() -> None:
+        from cds_service.errors import KnowledgeError
+
+        raise KnowledgeError("rules/x/rule.toml: no title")
+
+    monkeypatch.setattr("cds_service.knowledge.model.load", broken)
+    refused = run("check")
+    assert refused.exit_code == 1
+    assert "✗ rules/x/rule.toml: no title" in refused.output
