@@ -1,0 +1,1 @@
+"""What is remembered, never patient data in the clear: docs/record.md has each field."""

@@ -1,0 +1,36 @@
+"""How long a store is left alone, and what is said of it."""
+
+import logging
+
+import pytest
+
+from cds_service.record.circuit import COOL_DOWN_SECONDS, Circuit
+
+
+def test_a_failure_is_logged_once_a_cool_down_with_what_was_lost(caplog: pytest.LogCaptureFixture) -> None:
+    now = [0.0]
+    circuit = Circuit(lambda: now[0])
+    with caplog.at_level(logging.WARNING):
+        circuit.succeed()
+        assert not circuit.is_open
+        assert caplog.text == ""
+        for kind in ("decision", "token", "decision", None):
+            circuit.lose(kind)
+            circuit.fail("OperationalError")
+            assert circuit.is_open
+        assert (
+            caplog.text.count("the store cannot be used: OperationalError; not kept since the start: decision 1") == 1
+        )
+        now[0] += COOL_DOWN_SECONDS
+        assert not circuit.is_open
+        circuit.fail("OperationalError")
+        assert "decision 2, token 1" in caplog.text
+        circuit.succeed()
+        assert caplog.text.count("can be used again") == 1
+    assert not circuit.is_open
+    assert circuit.lost == {"decision": 2, "token": 1}
+
+
+def test_nothing_lost_is_said_too(caplog: pytest.LogCaptureFixture) -> None:
+    Circuit(lambda: 0.0).fail("x")
+    assert "not kept since the start: nothing" in caplog.text
