@@ -1,20 +1,44 @@
 """The application factory: the only place that wires things together."""
 
+import contextlib
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from functools import partial
 
 from flask import Flask
 
 from cds_service.config import Settings, SiteProfile, load_settings, load_site
+from cds_service.errors import StoreUnavailable
 from cds_service.fhir.client import FhirClient
 from cds_service.fhir.local_codes import LocalCodes
-from cds_service.hooks import operation_outcome, routes
+from cds_service.hooks import cors, operation_outcome, operators, routes, security_headers
+from cds_service.hooks.trust import Gate, log_mode
 from cds_service.knowledge import model
 from cds_service.knowledge.model import Rule
+from cds_service.pages import knowledge
+from cds_service.record.pseudonyms import load_pseudonyms
+from cds_service.record.store import Store
+from cds_service.rules_in_force import Change, RulesInForce
+
+#: Who may call the routes of each blueprint; one that is not named here is for operators only.
+AUDIENCES: dict[str, operators.Audience] = {"hooks": "clients", "knowledge": "operators"}
 
 
 def _now() -> datetime:
     return datetime.now(UTC)
+
+
+def _open_store(settings: Settings) -> Store:
+    """The store of the settings; it logs what is wrong where it cannot be had, and the service starts without."""
+    store = Store(settings.database_url, pseudonyms=load_pseudonyms(settings.pseudonym_keys))
+    with contextlib.suppress(StoreUnavailable):
+        store.ping()
+    return store
+
+
+def _note_changes(store: Store, changes: Sequence[Change]) -> None:
+    with contextlib.suppress(StoreUnavailable):
+        store.note_site_changes(changes)
 
 
 def create_app(
@@ -37,14 +61,25 @@ def create_app(
     """
     settings = settings or load_settings()
     site = load_site(settings.site_profile) if site is None else site
+    store = _open_store(settings)
+    gate = Gate(settings, site, store)
+    log_mode(gate.mode, site.client)
+    rules = model.load() if rules is None else rules
+    running = RulesInForce(rules, site, settings.site_profile, partial(_note_changes, store))
     service = routes.Wiring(
         settings=settings,
-        rules=model.load() if rules is None else rules,
+        rules=running,
         clock=clock,
         fetch=FhirClient(site, settings).open,
         codes=LocalCodes(site.local_codes),
+        gate=gate,
+        store=store,
     )
     app = Flask("cds_service", static_folder=None)
     app.register_blueprint(routes.blueprint(service))
+    app.register_blueprint(knowledge.blueprint(rules))
     operation_outcome.register(app)
+    security_headers.register(app)
+    cors.register(app, settings.allowed_origins)
+    operators.register(app, settings, AUDIENCES)
     return app

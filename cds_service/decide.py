@@ -1,20 +1,24 @@
 """The whole story of one call on one screen: gather, read, evaluate, compose."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from time import perf_counter
 
-from cds_service.cards.compose import compose
+from cds_service.cards.compose import Offer, compose
+from cds_service.cards.order_card import compose_order
+from cds_service.cards.suggestions import suggestions
+from cds_service.cards.suppression import HeldBack, History, Saying, Window, held_back
 from cds_service.config import Settings
 from cds_service.errors import NothingDecided
-from cds_service.facts import Facts
+from cds_service.facts import Facts, Result
+from cds_service.fhir.draft import draft
 from cds_service.fhir.gather import Fetch, gather
 from cds_service.fhir.local_codes import NO_LOCAL_CODES, LocalCodes
 from cds_service.fhir.read import read
 from cds_service.fhir.sorting import Chart
-from cds_service.knowledge.model import Finding, Rule
-from cds_service.models import Card, HookRequest
+from cds_service.knowledge.model import Finding, Proposal, Rule
+from cds_service.models import Card, HookRequest, Suggestion
 
 PATIENT_VIEW = "patient-view"
 
@@ -32,7 +36,8 @@ class Failure:
 class Decision:
     """What was found in one call, and what is shown of it. Logs and metrics are written from this.
 
-    ``timings`` are milliseconds by stage. ``chart`` lives as long as the call and is never kept.
+    ``sayings`` is what each of the cards says; ``held`` what is not shown, having been shown before.
+    ``timings`` are milliseconds by stage. ``chart`` and ``sayings`` live as long as the call and are never kept.
     """
 
     chart: Chart
@@ -40,6 +45,8 @@ class Decision:
     findings: tuple[Finding, ...] = ()
     failures: tuple[Failure, ...] = ()
     cards: tuple[Card, ...] = ()
+    sayings: tuple[Saying, ...] = ()
+    held: tuple[HeldBack, ...] = ()
     timings: dict[str, float] = field(default_factory=dict)
 
 
@@ -51,10 +58,14 @@ def decide(
     settings: Settings,
     fetch: Fetch | None = None,
     codes: LocalCodes = NO_LOCAL_CODES,
+    history: History | None = None,
+    silent: Collection[str] = (),
 ) -> Decision:
     """Decides what to show for a call at the time ``as_of``.
 
     ``fetch`` opens the questions to the call's FHIR server, without it nothing is asked; ``codes`` are the site's own.
+    ``history`` is asked what was shown before, where there is something to show; without it everything is shown.
+    What the rules named in ``silent`` find is kept and not shown.
 
     Raises:
         MalformedCall, DataUnavailable: the call cannot be answered, see ``gather``.
@@ -63,27 +74,47 @@ def decide(
     clock = _Stopwatch()
     chart = gather(call, max_entries=settings.max_entries, fetch=fetch, codes=codes)
     clock.lap("gather")
-    if not chart.has_b2m:
+    if not (chart.has_b2m or chart.ordered):
         return Decision(chart, timings=clock.laps)
     newest_within = settings.chart_review_max_age_days if call.hook == PATIENT_VIEW else None
     facts = read(chart, as_of=as_of, newest_within_days=newest_within)
     clock.lap("read")
     findings, failures = evaluate(facts, rules)
     clock.lap("evaluate")
-    cards = compose(facts, findings, rules, [failure.specimen for failure in failures])
+    failed = [failure.specimen for failure in failures if failure.rule not in silent]
+    window = Window(timedelta(hours=settings.repeat_after_hours), timedelta(hours=settings.repeat_soon_hours))
+    composed = (compose_order if facts.ordered else compose)(
+        facts,
+        [finding for finding in findings if finding.rule not in silent],
+        rules,
+        failed,
+        offer=_offer(call, as_of, settings),
+        hold_back=lambda sayings: held_back(sayings, history, as_of, window),
+    )
     clock.lap("compose")
-    return Decision(chart, facts, findings, failures, tuple(cards), clock.laps)
+    return Decision(chart, facts, findings, failures, composed.cards, composed.sayings, composed.held, clock.laps)
+
+
+def _offer(call: HookRequest, as_of: datetime, settings: Settings) -> Offer:
+    """Makes suggestions of what rules propose; a stage to file only where the site wants that."""
+
+    def offer(proposals: Sequence[Proposal], b2m: Result | None) -> tuple[Suggestion, ...]:
+        wanted = [proposal for proposal in proposals if settings.propose_stage or proposal.value is None]
+        return suggestions(wanted, lambda proposal: draft(proposal, call, b2m, as_of))
+
+    return offer
 
 
 def evaluate(facts: Facts, rules: Sequence[Rule]) -> tuple[tuple[Finding, ...], tuple[Failure, ...]]:
-    """Runs each rule on each specimen under review that it is for; one that fails does not stop the others.
+    """Runs each rule on each specimen that it is for, under review or being ordered; one that fails stops no other.
 
     Raises:
         NothingDecided: all of them failed.
     """
     findings: list[Finding] = []
     failures: list[Failure] = []
-    runs = [(specimen, rule) for specimen in facts.under_review for rule in rules if specimen in rule.specimens]
+    asked = [rule for rule in rules if rule.asked_by == ("orders" if facts.ordered else "results")]
+    runs = [(specimen, rule) for specimen in facts.specimens for rule in asked if specimen in rule.specimens]
     for specimen, rule in runs:
         try:
             finding = rule.evaluate(facts.of(specimen))

@@ -1,24 +1,55 @@
 """What the rules found, as cards: the leading finding in the summary, the rest in the detail, in a fixed order."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from decimal import Decimal
-from typing import Any
+from functools import cached_property
+from typing import Any, Literal
 from uuid import uuid4
 
 from cds_service.cards.markdown import bullets, escape, plain, table
+from cds_service.cards.override_reasons import REASONS
+from cds_service.cards.suppression import HeldBack, Saying
 from cds_service.cards.trend import earlier_results, only_in_table, results_in_table, trend_table
 from cds_service.facts import Facts, Moment, Result
-from cds_service.knowledge import terms
-from cds_service.knowledge.model import SUMMARY_LIMIT, Finding, Outcome, Rule, Threshold
-from cds_service.models import Card, Coding, Source
+from cds_service.knowledge import identity, terms
+from cds_service.knowledge.model import SUMMARY_LIMIT, Finding, Outcome, Proposal, Rule, Threshold
+from cds_service.models import Card, Coding, Source, Suggestion
 
 #: Key of the card extension. A reverse-domain name, as CDS Hooks asks; docs/decisions.md says whose.
 EXTENSION = "org.b2m-cds.basis"
 MOST_CARDS = 2
 _LONGEST_VALUE = 1000
-_SIDES = {"below": "below", "from": "from", "above": "above", "to": "up to"}
-_UNRUN = "One check could not be run; this review is incomplete."
+#: The end of a threshold's name, in words.
+SIDES = {"below": "below", "from": "from", "above": "above", "to": "up to"}
+UNRUN = "One check could not be run; this review is incomplete."
+
+
+#: Proposals about a result, as suggestions.
+Offer = Callable[[Sequence[Proposal], Result | None], tuple[Suggestion, ...]]
+
+
+HoldBack = Callable[[Sequence[Saying]], Mapping[Saying, HeldBack]]
+
+
+@dataclass(frozen=True, slots=True)
+class Composition:
+    """The cards of a call, what each of them says, and what is not said again."""
+
+    cards: tuple[Card, ...] = ()
+    sayings: tuple[Saying, ...] = ()
+    held: tuple[HeldBack, ...] = ()
+
+
+def nothing_held(sayings: Sequence[Saying]) -> Mapping[Saying, HeldBack]:
+    """Everything is said."""
+    return {}
+
+
+def nothing_offered(proposals: Sequence[Proposal], b2m: Result | None) -> tuple[Suggestion, ...]:
+    """Cards without suggestions."""
+    return ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +76,18 @@ class Spoken:
         ).strip()
 
 
-def compose(facts: Facts, findings: Sequence[Finding], rules: Iterable[Rule], failed: Sequence[str] = ()) -> list[Card]:
+def compose(
+    facts: Facts,
+    findings: Sequence[Finding],
+    rules: Iterable[Rule],
+    failed: Sequence[str] = (),
+    offer: Offer = nothing_offered,
+    hold_back: HoldBack = nothing_held,
+) -> Composition:
     """At most two cards. A specimen gets one where a finding raises it, or where a rule failed.
 
-    ``failed`` names the specimens of which a rule could not be run.
+    ``failed`` names the specimens of which a rule could not be run; ``offer`` makes suggestions of what rules propose;
+    ``hold_back`` tells what was said before, never of an incomplete review.
     """
     by_id = {rule.id: rule for rule in rules}
     drafts = []
@@ -58,10 +97,13 @@ def compose(facts: Facts, findings: Sequence[Finding], rules: Iterable[Rule], fa
         if any(s.outcome.raises_card for s in spoken) or specimen in failed:
             drafts.append(_Draft(facts.of(specimen), spoken, unrun=specimen in failed))
     drafts.sort(key=lambda draft: (draft.indicator != "warning", draft.rank))
-    return [
-        draft.card(also=drafts[MOST_CARDS:] if place == MOST_CARDS - 1 else [])
-        for place, draft in enumerate(drafts[:MOST_CARDS])
-    ]
+    held = hold_back([draft.saying for draft in drafts if not draft.unrun])
+    drafts = [draft for draft in drafts if draft.saying not in held]
+    shown, others = drafts[:MOST_CARDS], drafts[MOST_CARDS:]
+    sayings = tuple(draft.saying for draft in shown)
+    _say_once(shown)
+    cards = [draft.card(offer, also=others if draft is shown[-1] else []) for draft in shown]
+    return Composition(tuple(cards), sayings, tuple(held.values()))
 
 
 def _not_said_better(spoken: list[Spoken]) -> list[Spoken]:
@@ -70,62 +112,112 @@ def _not_said_better(spoken: list[Spoken]) -> list[Spoken]:
     return [s for s in spoken if not there & set(s.outcome.yields_to)]
 
 
+def _say_once(drafts: "list[_Draft]") -> None:
+    """Of what was concluded alike from the results of two cards, the serum's tells and the other refers to it."""
+    serum = next((draft for draft in drafts if draft.facts.specimen == "serum"), None)
+    for draft in drafts:
+        if serum and draft is not serum:
+            draft.leave_to(serum)
+
+
 class _Draft:
     """One card in the making: what was found of one specimen."""
 
     def __init__(self, facts: Facts, spoken: list[Spoken], *, unrun: bool) -> None:
         self.facts, self.spoken, self.unrun = facts, spoken, unrun
-        self.lead = next((s for s in spoken if s.outcome.summary), None)
+        self.left: list[Spoken] = []
+        self.left_to = ""
         self.rank = self.lead.outcome.rank if self.lead else 0
-        self.indicator = "warning" if unrun or self._warns() else "info"
+        self.indicator: Literal["info", "warning"] = "warning" if unrun or self._warns() else "info"
+        self.saying = self._saying()
+
+    def _saying(self) -> Saying:
+        """The result, what raises or leads the card with its values, and which asides stand beside it.
+
+        An aside whose numbers move does not make it another saying: creatinine is measured every day.
+        """
+        b2m, missing = self.facts.b2m, self.facts.b2m_missing
+        result = (
+            (b2m.reference, b2m.printed, b2m.when.printed, b2m.provisional) if b2m else (missing and asdict(missing),)
+        )
+        telling = [s for s in self.spoken if s.outcome.raises_card or s is self.lead]
+        told = [(s.name, s.finding.notes, sorted(s.finding.values.items())) for s in telling]
+        asides = sorted(s.name for s in self.spoken if s not in telling)
+        text = json.dumps([self.facts.specimen, result, told, asides], default=str)
+        return Saying(text, self.indicator, self.lead.name if self.lead else "")
+
+    @property
+    def lead(self) -> Spoken | None:
+        """What the summary begins with."""
+        return next((s for s in self.spoken if s.outcome.summary), None)
+
+    def leave_to(self, teller: "_Draft") -> None:
+        """Take out what ``teller`` says too, of this result and its own, and refer to it instead."""
+        told = {s.name for s in teller.spoken}
+        same = [s for s in self.spoken if s.name in told and teller.facts.b2m in s.finding.inputs]
+        self.spoken = [s for s in self.spoken if s not in same]
+        self.left, self.left_to = same, teller.facts.specimen
+
+    def _all(self) -> list[Spoken]:
+        """What the card tells, and then what it refers to."""
+        return [*self.spoken, *self.left]
 
     def _warns(self) -> bool:
         return any(s.outcome.indicator == "warning" and s.outcome.raises_card for s in self.spoken)
 
     def summary(self) -> str:
-        if self.lead is None:
+        lead = self.lead
+        if lead is None:
             return f"B2M in {self.facts.specimen}: one check could not be run; this review is incomplete"
-        text = plain(self.lead.outcome.summary.format_map(self.lead.finding.values))
-        for other in self.spoken:
-            tag = plain(other.outcome.tag.format_map(other.finding.values))
-            fits = len(text) + len(tag) + 2 <= SUMMARY_LIMIT and tag not in text
-            if other is not self.lead and tag and fits:
-                text = f"{text}; {tag}"
-        return text
+        return summary_of(lead, self._all())
 
-    def card(self, also: "list[_Draft]") -> Card:
+    def card(self, offer: Offer, also: "list[_Draft]") -> Card:
+        suggestions = offer(self._proposals(), self.facts.b2m)
         return Card(
             uuid=str(uuid4()),
             summary=self.summary(),
             detail="\n".join(self._detail(also)),
-            indicator="warning" if self.indicator == "warning" else "info",
+            indicator=self.indicator,
             source=self._source(),
+            suggestions=suggestions or None,
+            selectionBehavior="any" if suggestions else None,
+            overrideReasons=tuple(reason.coding for reason in REASONS),
             extension={EXTENSION: self._extension()},
         )
 
+    def _proposals(self) -> list[Proposal]:
+        """What the rules propose, but for what rests on a proposal that is not made."""
+        made = {s.rule.id: s.finding.proposals for s in self.spoken if s.finding.proposals}
+        return [p for proposals in made.values() for p in proposals if not p.rests_on or p.rests_on in made]
+
     def _detail(self, also: "list[_Draft]") -> list[str]:
         found = [s.in_words(s.outcome.found) for s in self.spoken]
-        there = {s.name for s in self.spoken}
+        there = {s.name for s in self._all()}
         means = [s.in_words(s.outcome.means) for s in self.spoken if not there & set(s.outcome.means_yields_to)]
         limits = [s.in_words(s.rule.notes[note]) for s in self.spoken for note in s.finding.notes]
         others = [f"Also under review: {escape(draft.summary(), SUMMARY_LIMIT)}" for draft in also]
         return [
-            *_section("Found", [*found, *others]),
-            *_section("What it may mean here", means),
-            *_section("What limits it", [*([_UNRUN] if self.unrun else []), *limits, self._review()]),
+            *section("Found", [*found, *self._references(), *others]),
+            *section("What it may mean here", means),
+            *section("What limits it", [*([UNRUN] if self.unrun else []), *limits, not_reviewed(self.spoken)]),
             *self._table(),
             "",
-            *self._thresholds(),
-            *self._basis(),
+            *thresholds_in_words(self.spoken, self._inputs),
+            *basis(self.spoken, self._all()),
         ]
 
-    def _review(self) -> str:
-        unreviewed = [s.rule.id for s in self.spoken if s.rule.review.status != "clinically reviewed"]
-        return "No clinician has reviewed the rules behind this card." if unreviewed else ""
+    def _references(self) -> list[str]:
+        """What is told on another card, each with its gist."""
+        gists = {s.rule.title: s.in_words(s.outcome.tag) for s in self.left}
+        return [
+            f"{title}: {f'{gist}; ' if gist else ''}see the card on {self.left_to} B2M."
+            for title, gist in gists.items()
+        ]
 
     def _used(self) -> list[Result]:
         return [r for s in self.spoken for r in s.finding.inputs]
 
+    @cached_property
     def _inputs(self) -> list[Result]:
         """The result under review, an earlier one or the series, then what the rules used, each once."""
         b2m = self.facts.b2m
@@ -135,25 +227,10 @@ class _Draft:
     def _table(self) -> list[str]:
         """What was read for the card; a series of three or more results in a table of its own."""
         elsewhere = only_in_table(self.facts, self._used())
-        rows = [_input_row(result, self.facts) for result in self._inputs() if result not in elsewhere]
+        rows = [_input_row(result, self.facts) for result in self._inputs if result not in elsewhere]
         header = ("Result", "As printed", "Converted", "Taken", "Age", "Reference range")
         serial = trend_table(self.facts)
         return [*(table(header, rows) if rows else []), *(["", *serial] if serial else [])]
-
-    def _thresholds(self) -> list[str]:
-        said = [
-            threshold_text(name, s.rule.thresholds[name], self._inputs())
-            for s in self.spoken
-            for name in s.finding.thresholds
-        ]
-        return [f"**Thresholds:** {'; '.join(dict.fromkeys(said))}.", ""] if said else []
-
-    def _basis(self) -> list[str]:
-        cited = {citation.url: citation.text for s in self.spoken for citation in s.rule.cited_by(s.finding)}
-        links = "; ".join(f"[{text}]({url})" for url, text in cited.items())
-        ids = ", ".join(dict.fromkeys(f"{s.rule.id} {s.rule.version}" for s in self.spoken))
-        lines = [f"**Basis:** {links}.", ""] if links else []
-        return [*lines, f"Rules: {ids or 'none'}. Advisory, for health professionals; the decision is theirs."]
 
     def _source(self) -> Source:
         rule = self.lead.rule if self.lead else None
@@ -175,15 +252,49 @@ class _Draft:
 
     def _extension(self) -> dict[str, Any]:
         missing = self.facts.b2m_missing
-        read = [r.reference for r in self._inputs()] + ([missing.reference] if missing else [])
+        read = [r.reference for r in self._inputs] + ([missing.reference] if missing else [])
         basis: dict[str, Any] = {
-            "rules": [{"id": s.rule.id, "version": s.rule.version, "finding": s.finding.outcome} for s in self.spoken],
+            "knowledge": {"version": identity.source().version, "hash": identity.knowledge_hash()},
+            "rules": [{"id": s.rule.id, "version": s.rule.version, "finding": s.finding.outcome} for s in self._all()],
             "observations": [reference for reference in dict.fromkeys(read) if reference],
         }
-        return {name: value for name, value in basis.items() if value} or {"rules": [{"id": "none"}]}
+        return {name: value for name, value in basis.items() if value}
 
 
-def _section(title: str, items: list[str]) -> list[str]:
+def summary_of(lead: Spoken, others: Iterable[Spoken]) -> str:
+    """What ``lead`` says first, and the tags of the others as long as there is room."""
+    text = plain(lead.outcome.summary.format_map(lead.finding.values))
+    for other in others:
+        tag = plain(other.outcome.tag.format_map(other.finding.values))
+        fits = len(text) + len(tag) + 2 <= SUMMARY_LIMIT and tag not in text
+        if other is not lead and tag and fits:
+            text = f"{text}; {tag}"
+    return text
+
+
+def not_reviewed(spoken: Sequence[Spoken]) -> str:
+    """That no clinician has reviewed a rule that speaks, where that is so."""
+    unreviewed = any(s.rule.review.status != "clinically reviewed" for s in spoken)
+    return "No clinician has reviewed the rules behind this card." if unreviewed else ""
+
+
+def thresholds_in_words(spoken: Sequence[Spoken], inputs: Sequence[Result]) -> list[str]:
+    """The thresholds that decided, each once."""
+    said = [threshold_text(name, s.rule.thresholds[name], inputs) for s in spoken for name in s.finding.thresholds]
+    return [f"**Thresholds:** {'; '.join(dict.fromkeys(said))}.", ""] if said else []
+
+
+def basis(spoken: Sequence[Spoken], named: Sequence[Spoken]) -> list[str]:
+    """The sources of what is said, and the rules of all that is ``named``."""
+    cited = {citation.url: citation.text for s in spoken for citation in s.rule.cited_by(s.finding)}
+    links = "; ".join(f"[{text}]({url})" for url, text in cited.items())
+    ids = ", ".join(dict.fromkeys(f"{s.rule.id} {s.rule.version}" for s in named))
+    lines = [f"**Basis:** {links}.", ""] if links else []
+    return [*lines, f"Rules: {ids or 'none'}. Advisory, for health professionals; the decision is theirs."]
+
+
+def section(title: str, items: list[str]) -> list[str]:
+    """A part of a card's detail under its title; nothing where it is empty."""
     lines = bullets(items)
     return [f"**{title}**", "", *lines, ""] if lines else []
 
@@ -218,13 +329,14 @@ def _age(days: int) -> str:
 
 def threshold_text(name: str, threshold: Threshold, inputs: Sequence[Result]) -> str:
     """A threshold in words, in the laboratory's own unit too where it differs, and called a default where it is one."""
-    side = _SIDES[name.rsplit("_", 1)[-1]]
+    side = SIDES[name.rsplit("_", 1)[-1]]
     text = f"{threshold.says}: {side} {threshold.value:f} {threshold.unit}"
     compared = next((r for r in inputs if threshold.of and r.analyte == threshold.of), None)
     if compared and compared.printed_unit.factor != 1:
         local = threshold.value / compared.printed_unit.factor
         text += f" ({_short(local)} {escape(compared.printed_unit.text)})"
-    return text + (" (service default)" if threshold.basis == "service default" else "")
+    default = "set by this site" if threshold.local else "service default"
+    return text + (f" ({default})" if threshold.basis == "service default" else "")
 
 
 def _short(number: Decimal) -> str:

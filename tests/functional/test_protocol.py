@@ -21,6 +21,7 @@ from tests.functional.run import RULES, post
 from tests.unit.fhir.make import bundle, call, observation, patient, quantity
 
 REVIEW, CHART = "b2m-result-review", "b2m-chart-review"
+SELECT, SIGN = "b2m-order-select-companions", "b2m-order-sign-companions"
 
 
 def good() -> Json:
@@ -299,7 +300,8 @@ def test_a_rule_that_raises_is_never_an_empty_list() -> None:
 def test_every_rule_raising_is_500_without_detail(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.ERROR):
         outcome = refused(post(REVIEW, good(), rules=tuple(broken(rule) for rule in RULES)), 500)
-    assert caplog.text.count("a rule could not be run") == sum("serum" in rule.specimens for rule in RULES)
+    asked = [rule for rule in RULES if rule.asked_by == "results" and "serum" in rule.specimens]
+    assert caplog.text.count("a rule could not be run") == len(asked)
     assert "Nothing was decided" in outcome["issue"][0]["diagnostics"]
 
 
@@ -334,7 +336,7 @@ def test_another_patients_data_is_ignored_and_alone_refused() -> None:
 def test_discovery() -> None:
     document = create_app(Settings()).test_client().get("/cds-services").get_json()
     offered = {service["id"]: service["hook"] for service in document["services"]}
-    assert offered == {REVIEW: "lab-result-review", CHART: "patient-view"}
+    assert offered == {REVIEW: "lab-result-review", CHART: "patient-view", SELECT: "order-select", SIGN: "order-sign"}
     for service in document["services"]:
         assert set(service) == {
             "id", "hook", "title", "description", "usageRequirements", "prefetch", "version", "hookVersion",
@@ -367,7 +369,10 @@ def test_unknown_extensions_are_tolerated() -> None:
 
 def test_a_card_has_all_that_it_should() -> None:
     (card,) = post(REVIEW, good()).get_json()["cards"]
-    assert set(card) == {"uuid", "summary", "detail", "indicator", "source", "extension"}
+    assert set(card) == {
+        *("uuid", "summary", "detail", "indicator", "source", "extension"),
+        *("suggestions", "selectionBehavior", "overrideReasons"),
+    }
     assert set(card["source"]) == {"label", "url", "topic"}
     assert card["source"]["topic"]["system"] == "http://loinc.org"
     basis = card["extension"]["org.b2m-cds.basis"]
@@ -378,4 +383,6 @@ def test_a_card_has_all_that_it_should() -> None:
 def test_the_same_call_gives_the_same_cards_under_new_uuids() -> None:
     first, second = (post(REVIEW, good()).get_json()["cards"][0] for _ in range(2))
     assert first.pop("uuid") != second.pop("uuid")
+    for one, other in zip(first["suggestions"], second["suggestions"], strict=True):
+        assert one.pop("uuid") != other.pop("uuid")
     assert first == second

@@ -1,18 +1,26 @@
 """Findings to cards: what leads, what is added, what is left out."""
 
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from cds_service.cards.compose import EXTENSION, compose
+from cds_service.cards import compose as composing
+from cds_service.cards.compose import EXTENSION
 from cds_service.decide import evaluate
-from cds_service.facts import Facts, Moment
+from cds_service.facts import Facts, MissingData, Moment, Result
 from cds_service.fhir.dates import read_moment
-from cds_service.knowledge.model import Finding, load
+from cds_service.knowledge.identity import knowledge_hash, source
+from cds_service.knowledge.model import Finding, Rule, load
 from cds_service.models import Card
-from tests.spec.chart import AS_OF, facts_of
+from cds_service.review.chart import AS_OF, facts_of
 
 RULES = load()
+
+
+def compose(facts: Facts, findings: Sequence[Finding], rules: Iterable[Rule], failed: Sequence[str] = ()) -> list[Card]:
+    return list(composing.compose(facts, findings, rules, failed).cards)
 
 
 def cards(given: dict[str, Any], failed: tuple[str, ...] = ()) -> list[Card]:
@@ -53,7 +61,15 @@ def test_a_failed_rule_alone_is_never_an_empty_list() -> None:
     (found,) = compose(facts_of({"b2m": "2 mg/L"}), [], RULES, ["serum"])
     assert found.summary == "B2M in serum: one check could not be run; this review is incomplete"
     assert found.source.url == "https://loinc.org/1952-1"
-    assert found.extension == {EXTENSION: {"observations": ["Observation/b2m"]}}
+    assert found.extension is not None
+    assert set(found.extension[EXTENSION]) == {"knowledge", "observations"}
+    assert found.extension[EXTENSION]["observations"] == ["Observation/b2m"]
+
+
+def test_a_card_names_the_knowledge_that_decided() -> None:
+    (found,) = compose(facts_of({"b2m": "2 mg/L"}), [], RULES, ["serum"])
+    assert found.extension is not None
+    assert found.extension[EXTENSION]["knowledge"] == {"version": source().version, "hash": knowledge_hash()}
 
 
 def test_what_another_finding_says_better_is_left_out() -> None:
@@ -142,3 +158,57 @@ def test_every_card_has_a_uuid_of_its_own() -> None:
 def test_findings_of_other_specimens_are_not_mixed_in() -> None:
     finding = Finding("serum-level", "1.0.0", "urine", "no_range", values={"b2m": "x"})
     assert compose(facts_of({"b2m": "2 mg/L"}), [finding], RULES) == []
+
+
+# ------------------------------------------------------------------ serum and urine at once
+
+
+def both_under_review(**given: Any) -> list[Card]:
+    """The cards where serum and urine B2M of one time are under review, the serum's first in the chart."""
+    facts = facts_of({"urine-ph": "6.5 [pH]", **given})
+    both = [r for r in facts.results if r.analyte in ("b2m-serum", "b2m-urine")]
+    reviewed: dict[str, Result | MissingData] = {r.specimen: r for r in both}
+    facts = replace(facts, under_review=reviewed)
+    return compose(facts, evaluate(facts, RULES)[0], RULES)
+
+
+def of_urine(found: list[Card]) -> Card:
+    (card_of_urine,) = (c for c in found if c.summary.startswith("Urine"))
+    return card_of_urine
+
+
+def of_serum(found: list[Card]) -> Card:
+    (card_of_serum,) = (c for c in found if not c.summary.startswith("Urine"))
+    return card_of_serum
+
+
+def test_what_two_cards_would_say_alike_is_told_on_that_of_the_serum() -> None:
+    found = both_under_review(**{"b2m": "7.2 mg/L", "b2m-urine": "4 mg/L"})
+    told, referring = of_serum(found), of_urine(found)
+    assert "tubular injury is not concluded" in told.detail
+    assert "tubular injury is not concluded" not in referring.detail
+    assert "high filtered load; see the card on serum B2M." in referring.detail
+    assert referring.summary.endswith("; high filtered load")
+    for one in found:
+        assert "serum-urine-pattern" in [r["id"] for r in one.extension[EXTENSION]["rules"]]
+
+
+def test_what_has_no_gist_is_referred_to_by_its_name() -> None:
+    given = {"b2m": "2.4 mg/L", "b2m-urine": "4 mg/L", "creatinine": "2.4 mg/dL", "problems": ["myeloma"]}
+    found = both_under_review(**given)
+    assert "No tubular pattern is named" in of_serum(found).detail
+    assert "- Serum and urine beta-2 microglobulin together: see the card on serum B2M." in of_urine(found).detail
+    assert "proximal tubule" not in of_urine(found).detail
+
+
+def test_without_a_card_of_the_serum_the_urines_tells() -> None:
+    (found,) = both_under_review(**{"b2m": "1.8 mg/L", "b2m-urine": "4 mg/L"})
+    assert "proximal tubular pattern" in found.summary
+    assert "see the card on" not in found.detail
+
+
+def test_what_each_card_says_of_its_own_result_stays_on_it() -> None:
+    given = {"b2m": {"is": "4 mg/L", "provisional": True}, "b2m-urine": {"is": "4 mg/L", "provisional": True}}
+    found = both_under_review(**given)
+    assert len([c for c in found if "provisional" in c.summary]) == 2
+    assert not any("see the card on" in c.detail for c in found)

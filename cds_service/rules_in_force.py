@@ -1,0 +1,160 @@
+"""The rules as a site has them: the modes and thresholds of its profile, read anew within a minute."""
+
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from threading import Lock
+
+from cds_service.config import RuleMode, SiteProfile, load_site
+from cds_service.errors import ConfigurationError
+from cds_service.knowledge.model import Rule, Threshold
+
+_log = logging.getLogger(__name__)
+_LOOK_EVERY_SECONDS = 20
+_ALL = "*"
+
+
+@dataclass(frozen=True, slots=True)
+class InForce:
+    """What runs: the rules that are on or silent, and which of them are silent."""
+
+    rules: tuple[Rule, ...]
+    silent: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A mode or a threshold that the site has set: ``what`` it is of, to what, and the reason that it gives."""
+
+    what: str
+    to: str
+    reason: str
+
+
+def in_force(rules: Sequence[Rule], site: SiteProfile) -> InForce:
+    """The rules with the site's modes and thresholds.
+
+    Raises:
+        ConfigurationError: the profile names a rule or a threshold that is none, or a number outside of its bounds.
+    """
+    known = [rule.id for rule in rules]
+    modes = {entry.id: entry for entry in site.rule}
+    for name in modes:
+        if name not in (*known, _ALL):
+            raise ConfigurationError(f"SITE_PROFILE: rule {name!r}; expected * or one of {', '.join(known)}")
+    _check_thresholds(rules, site)
+    local = {entry.name: entry.value for entry in site.threshold}
+    mode = {name: _mode(modes, name) for name in known}
+    return InForce(
+        rules=tuple(_with(rule, local) for rule in rules if mode[rule.id] != "off"),
+        silent=frozenset(name for name in known if mode[name] == "silent"),
+    )
+
+
+def changes(site: SiteProfile) -> tuple[Change, ...]:
+    """What the profile sets, as it is recorded."""
+    return (
+        *(Change(f"rule {entry.id}", entry.mode, entry.reason) for entry in site.rule),
+        *(Change(f"threshold {entry.name}", f"{entry.value:f}", entry.reason) for entry in site.threshold),
+    )
+
+
+def _mode(modes: dict[str, RuleMode], name: str) -> str:
+    """A rule's own mode, else that of all. Off and silent for all are not undone by a rule that is on."""
+    of_all = modes[_ALL].mode if _ALL in modes else "on"
+    own = modes[name].mode if name in modes else "on"
+    return max(of_all, own, key=("on", "silent", "off").index)
+
+
+def _check_thresholds(rules: Sequence[Rule], site: SiteProfile) -> None:
+    for entry in site.threshold:
+        found = [rule.thresholds[entry.name] for rule in rules if entry.name in rule.thresholds]
+        if not any(_is_open(threshold) for threshold in found):
+            names = dict.fromkeys(n for rule in rules for n, t in rule.thresholds.items() if _is_open(t))
+            raise ConfigurationError(
+                f"SITE_PROFILE: threshold {entry.name!r} may not be set; expected one of {', '.join(names)}"
+            )
+        for threshold in filter(_is_open, found):
+            low, high = threshold.site_from, threshold.site_to
+            if low is not None and high is not None and not low <= entry.value <= high:
+                expected = f"expected {low:f} to {high:f} {threshold.unit}"
+                raise ConfigurationError(f"SITE_PROFILE: threshold {entry.name} = {entry.value:f}; {expected}")
+
+
+def _is_open(threshold: Threshold) -> bool:
+    return threshold.site_from is not None
+
+
+def _with(rule: Rule, local: Mapping[str, Decimal]) -> Rule:
+    """The rule with the site's numbers where it has those thresholds."""
+    changed = {
+        name: threshold.model_copy(update={"value": local[name], "local": True})
+        for name, threshold in rule.thresholds.items()
+        if name in local and _is_open(threshold)
+    }
+    return rule.model_copy(update={"thresholds": rule.thresholds | changed}) if changed else rule
+
+
+class RulesInForce:
+    """The rules that run now. The site's profile is looked at every 20 s; one that cannot be used changes nothing.
+
+    Args:
+        rules: all that the package brings.
+        site: the profile at the start.
+        path: where it is read anew from; None for never.
+        on_change: told what a profile sets, when it is first read and when it has changed.
+        clock: seconds that only go forward.
+
+    Raises:
+        ConfigurationError: the profile at the start cannot be used.
+    """
+
+    def __init__(
+        self,
+        rules: Sequence[Rule],
+        site: SiteProfile,
+        path: Path | None = None,
+        on_change: Callable[[tuple[Change, ...]], None] = lambda changes: None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._rules, self._path, self._on_change, self._clock = tuple(rules), path, on_change, clock
+        self._now, self._looked, self._seen = in_force(rules, site), clock(), _stamp(path)
+        self._said, self._lock = changes(site), Lock()
+        on_change(self._said)
+
+    def __call__(self) -> InForce:
+        """The rules that run now."""
+        if self._path and self._clock() - self._looked >= _LOOK_EVERY_SECONDS and self._lock.acquire(blocking=False):
+            try:
+                self._look(self._path)
+            finally:
+                self._lock.release()
+        return self._now
+
+    def _look(self, path: Path) -> None:
+        self._looked, stamp = self._clock(), _stamp(path)
+        if stamp == self._seen:
+            return
+        self._seen = stamp
+        try:
+            site = load_site(path)
+            now = in_force(self._rules, site)
+        except ConfigurationError as error:
+            _log.error("the site's profile has changed and cannot be used; the rules stay as they were: %s", error)
+            return
+        if (said := changes(site)) != self._said:
+            self._now, self._said = now, said
+            for change in said:
+                _log.warning("set by the site: %s %s (%s)", change.what, change.to, change.reason)
+            self._on_change(said)
+
+
+def _stamp(path: Path | None) -> tuple[int, int] | None:
+    try:
+        found = path.stat() if path else None
+    except OSError:
+        return None
+    return (found.st_mtime_ns, found.st_size) if found else None
