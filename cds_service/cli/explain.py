@@ -1,7 +1,9 @@
 """``cds-service explain``: the whole of one decision, in the terminal."""
 
 import sys
+from collections.abc import Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 
 import click
 from rich.console import Console
@@ -9,11 +11,12 @@ from rich.table import Table
 from rich.text import Text
 
 from cds_service.cards.markdown import plain
+from cds_service.cards.trend_chart import chart
 from cds_service.cli.card_view import show_card
-from cds_service.cli.replay import SERVICES, When
+from cds_service.cli.replay import When
 from cds_service.errors import CallError, InputFileError
-from cds_service.knowledge.model import load
-from cds_service.replay.calls import prepare
+from cds_service.knowledge.model import Rule, load
+from cds_service.replay.calls import SERVICES, prepare
 from cds_service.replay.explain import Explanation, explain
 from cds_service.replay.inputs import Fault, read_inputs
 
@@ -21,10 +24,17 @@ from cds_service.replay.inputs import Fault, read_inputs
 @click.command(name="explain")
 @click.argument("path")
 @click.option("--as-of", type=When(), help="Decide as of this time.  [default: the input's own, else now]")
-def explain_command(path: str, as_of: datetime | None) -> None:
+@click.option(
+    "--chart",
+    "chart_file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write the course of B2M as SVG; of several calls or specimens as FILE-1.svg, FILE-2.svg, ...",
+)
+def explain_command(path: str, as_of: datetime | None, chart_file: Path | None) -> None:
     """Explain what the service makes of a CDS Hooks request, a Bundle or a FHIR resource; - is standard input."""
     console = Console()
     rules = load()
+    charts: list[tuple[str, str]] = []
     for given in read_inputs([path], sys.stdin.buffer):
         found = prepare(given, SERVICES) if not isinstance(given, Fault) else given
         if isinstance(found, Fault):
@@ -33,11 +43,41 @@ def explain_command(path: str, as_of: datetime | None) -> None:
             when = as_of or call.as_of or datetime.now(UTC)
             console.rule(f"{call.name}, as of {when:%Y-%m-%d %H:%M %Z}")
             try:
-                _show(console, explain(call, rules, when))
+                explanation = explain(call, rules, when)
+                _show(console, explanation)
+                charts += [(f"{call.name}, {specimen}", svg) for specimen, svg in _charts(explanation, rules)]
             except CallError as error:
                 console.print(f"Refused: {error.message}", markup=False)
         for why, count in found.left_out.items():
             console.print(f"{count} Observations belong to no patient of this input: {why}.")
+    if chart_file:
+        _write(console, charts, chart_file)
+
+
+def _charts(found: Explanation, rules: Sequence[Rule]) -> list[tuple[str, str]]:
+    """Each specimen that has results, with the course of its B2M as SVG."""
+    facts = found.decision.facts
+    if facts is None:
+        return []
+    drawn = [(specimen, chart(facts.of(specimen), found.decision.findings, rules)) for specimen in facts.specimens]
+    return [(specimen, svg) for specimen, svg in drawn if svg]
+
+
+def _write(console: Console, charts: Sequence[tuple[str, str]], chart_file: Path) -> None:
+    """Writes a chart to the file that was named, several to numbered ones beside it.
+
+    Raises:
+        InputFileError: there is none to write, or it cannot be written.
+    """
+    if not charts:
+        raise InputFileError(f"--chart {chart_file}: not written, for nothing here has a B2M result that can be read.")
+    for number, (of, svg) in enumerate(charts, 1):
+        file = chart_file if len(charts) == 1 else chart_file.with_stem(f"{chart_file.stem}-{number}")
+        try:
+            file.write_text(svg, "utf-8")
+        except OSError as error:
+            raise InputFileError(f"--chart {file}: cannot be written ({error.strerror}); name another file.") from error
+        console.print(f"Chart of {of}: {file}", markup=False)
 
 
 def _show(console: Console, found: Explanation) -> None:

@@ -43,7 +43,7 @@ def explain(call: Recorded, rules: Sequence[Rule], as_of: datetime) -> Explanati
         results=[_result(r, facts) for r in facts.results],
         missing=[(m.item, str(m.reason), m.printed, m.reference) for m in facts.missing],
         problems=[(p.label, p.code, p.clinical_status, p.onset.printed if p.onset else "") for p in facts.problems],
-        rules=[row for specimen in facts.under_review for row in _rules(facts.of(specimen), decision, rules)],
+        rules=[row for specimen in facts.specimens for row in _rules(facts.of(specimen), decision, rules)],
         observations=_observations(decision, call),
     )
 
@@ -65,7 +65,8 @@ def _rules(facts: Facts, decision: Decision, rules: Sequence[Rule]) -> list[tupl
     failed = {(failure.rule, failure.specimen): failure.error for failure in decision.failures}
     found = {(finding.rule, finding.specimen): finding for finding in decision.findings}
     rows: list[tuple[str, ...]] = []
-    for rule in rules:
+    asked_by = "orders" if facts.ordered else "results"
+    for rule in (rule for rule in rules if rule.asked_by == asked_by):
         key = (rule.id, facts.specimen)
         if facts.specimen not in rule.specimens:
             rows.append((facts.specimen, rule.id, "no", "not for this specimen"))
