@@ -1,0 +1,143 @@
+"""What became of the cards: shown, accepted, set aside, unanswered, by rule, version and month.
+
+And which rules fire out of their usual range.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from math import sqrt
+from statistics import median
+from typing import Any
+
+from sqlalchemy import Connection, select
+
+from cds_service.record import tables
+
+#: A rate of a month is compared with that of the months before where both rest on so many decisions (service default).
+_FEWEST_DECISIONS = 30
+#: How many standard errors apart two rates are out of the usual (service default).
+_FAR = 3.0
+_AT_ONCE = 1000
+
+
+@dataclass(slots=True)
+class Line:
+    """One rule in one version and month. ``reasons``: how often it was set aside, by its coded reason, "" for none."""
+
+    rule: str
+    version: str
+    month: str
+    shown: int = 0
+    accepted: int = 0
+    overridden: int = 0
+    reasons: Counter[str] = field(default_factory=Counter)
+    seconds: list[float] = field(default_factory=list)
+
+    @property
+    def unanswered(self) -> int:
+        """Cards that nobody has reacted to."""
+        return self.shown - self.accepted - self.overridden
+
+    @property
+    def time_to_answer(self) -> timedelta | None:
+        """The median time from a card to the reaction to it."""
+        return timedelta(seconds=median(self.seconds)) if self.seconds else None
+
+
+@dataclass(frozen=True, slots=True)
+class Unusual:
+    """A rule that found something much more or less often in a month than in the months before it, per decision."""
+
+    rule: str
+    month: str
+    rate: float
+    usual: float
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What became of the cards since a time, and which rules fire out of their usual range."""
+
+    lines: tuple[Line, ...]
+    unusual: tuple[Unusual, ...]
+    decisions: int
+    unknown_cards: int
+
+
+def report(connection: Connection, since: datetime | None = None) -> Report:
+    """The report of a store: every card and its last reaction, by the rules that spoke on it."""
+    reactions = _last_reactions(connection)
+    lines: dict[tuple[str, str, str], Line] = {}
+    for row in _cards(connection, since):
+        key = (row.rule, row.version, f"{row.at:%Y-%m}")
+        line = lines.setdefault(key, Line(*key))
+        line.shown += 1
+        if reaction := reactions.get(row.uuid):
+            _count(line, reaction, row.at)
+    found, decisions = _found_by_month(connection, since)
+    known = set(connection.scalars(select(tables.card.c.uuid)))
+    return Report(
+        lines=tuple(lines[key] for key in sorted(lines)),
+        unusual=tuple(_unusual(found, decisions)),
+        decisions=sum(decisions.values()),
+        unknown_cards=len(reactions.keys() - known),
+    )
+
+
+def _count(line: Line, reaction: Any, shown_at: datetime) -> None:
+    if reaction.outcome == "accepted":
+        line.accepted += 1
+    else:
+        line.overridden += 1
+        line.reasons[reaction.reason_code or ""] += 1
+    line.seconds.append(max((reaction.outcome_at - shown_at).total_seconds(), 0))
+
+
+def _cards(connection: Connection, since: datetime | None) -> Iterable[Any]:
+    card, decision, rule = tables.card, tables.decision, tables.card_rule
+    asked = (
+        select(card.c.uuid, decision.c.at, rule.c.rule, rule.c.version)
+        .distinct()
+        .join(decision, card.c.decision == decision.c.id)
+        .join(rule, rule.c.card == card.c.uuid)
+    )
+    asked = asked.where(decision.c.at >= since) if since else asked
+    return connection.execution_options(yield_per=_AT_ONCE).execute(asked)
+
+
+def _last_reactions(connection: Connection) -> dict[str, Any]:
+    """The last feedback of each card: who accepts what was set aside has changed their mind."""
+    asked = select(tables.feedback).order_by(tables.feedback.c.outcome_at)
+    return {row.card: row for row in connection.execute(asked)}
+
+
+def _found_by_month(connection: Connection, since: datetime | None) -> tuple[dict[str, Counter[str]], Counter[str]]:
+    """By rule, in how many decisions of a month it found something; and the decisions of each month."""
+    asked = select(tables.decision.c.at, tables.decision.c.found)
+    asked = asked.where(tables.decision.c.at >= since) if since else asked
+    found: dict[str, Counter[str]] = defaultdict(Counter)
+    decisions: Counter[str] = Counter()
+    for row in connection.execution_options(yield_per=_AT_ONCE).execute(asked):
+        month = f"{row.at:%Y-%m}"
+        decisions[month] += 1
+        for rule in {entry[0] for entry in row.found}:
+            found[rule][month] += 1
+    return found, decisions
+
+
+def _unusual(found: dict[str, Counter[str]], decisions: Counter[str]) -> Iterator[Unusual]:
+    """Rules whose rate in a month lies three standard errors and more from that of all months before."""
+    months = sorted(decisions)
+    for rule, counts in sorted(found.items()):
+        for place, month in enumerate(months):
+            before = sum(decisions[earlier] for earlier in months[:place])
+            if min(before, decisions[month]) < _FEWEST_DECISIONS:
+                continue
+            usual = sum(counts[earlier] for earlier in months[:place]) / before
+            rate = counts[month] / decisions[month]
+            pooled = (usual * before + rate * decisions[month]) / (before + decisions[month])
+            error = sqrt(pooled * (1 - pooled) * (1 / before + 1 / decisions[month]))
+            if error and abs(rate - usual) > _FAR * error:
+                yield Unusual(rule, month, rate, usual)
