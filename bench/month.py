@@ -124,7 +124,8 @@ def key_of(card: Json) -> Key:
     basis = card["extension"][EXTENSION]
     found = sorted(f"{rule['id']}/{rule.get('finding', '')}" for rule in basis["rules"])
     rows = [line.split("|")[1:3] for line in card["detail"].splitlines() if line.startswith("|") and "B2M" in line]
-    return (card["summary"], *basis.get("observations", [""])[:1], *(rows[0] if rows else ()), *found)
+    told = [line for line in card["detail"].splitlines() if line.startswith("- ")]
+    return (card["summary"], *basis.get("observations", [""])[:1], *(rows[0] if rows else ()), *told[:1], *found)
 
 
 def simulate(cases: list[Recorded], days: int = _DAYS, seed: int = 1) -> Tally:

@@ -14,11 +14,16 @@ from cds_service.cards.markdown import plain
 from cds_service.cards.trend_chart import chart
 from cds_service.cli.card_view import show_card
 from cds_service.cli.replay import When
+from cds_service.config import Settings, load_settings, load_site
 from cds_service.errors import CallError, InputFileError
 from cds_service.knowledge.model import Rule, load
+from cds_service.record.history import ShownBefore
+from cds_service.record.pseudonyms import load_pseudonyms
+from cds_service.record.store import Store
 from cds_service.replay.calls import SERVICES, prepare
-from cds_service.replay.explain import Explanation, explain
+from cds_service.replay.explain import Explanation, HistoryOf, explain
 from cds_service.replay.inputs import Fault, read_inputs
+from cds_service.rules_in_force import in_force
 
 
 @click.command(name="explain")
@@ -30,10 +35,15 @@ from cds_service.replay.inputs import Fault, read_inputs
     type=click.Path(path_type=Path, dir_okay=False),
     help="Write the course of B2M as SVG; of several calls or specimens as FILE-1.svg, FILE-2.svg, ...",
 )
-def explain_command(path: str, as_of: datetime | None, chart_file: Path | None) -> None:
+@click.option("--history", is_flag=True, help="Ask the store of DATABASE_URL what this user was shown before.")
+@click.option("--client", default="", help="With --history: the client that calls, as site.toml names it.")
+def explain_command(path: str, as_of: datetime | None, chart_file: Path | None, history: bool, client: str) -> None:
     """Explain what the service makes of a CDS Hooks request, a Bundle or a FHIR resource; - is standard input."""
     console = Console()
-    rules = load()
+    settings = load_settings()
+    site = in_force(load(), load_site(settings.site_profile))
+    rules = site.rules
+    history_of = _history(settings, client) if history else lambda call: None
     charts: list[tuple[str, str]] = []
     for given in read_inputs([path], sys.stdin.buffer):
         found = prepare(given, SERVICES) if not isinstance(given, Fault) else given
@@ -43,7 +53,7 @@ def explain_command(path: str, as_of: datetime | None, chart_file: Path | None) 
             when = as_of or call.as_of or datetime.now(UTC)
             console.rule(f"{call.name}, as of {when:%Y-%m-%d %H:%M %Z}")
             try:
-                explanation = explain(call, rules, when)
+                explanation = explain(call, rules, when, silent=site.silent, history_of=history_of)
                 _show(console, explanation)
                 charts += [(f"{call.name}, {specimen}", svg) for specimen, svg in _charts(explanation, rules)]
             except CallError as error:
@@ -52,6 +62,12 @@ def explain_command(path: str, as_of: datetime | None, chart_file: Path | None) 
             console.print(f"{count} Observations belong to no patient of this input: {why}.")
     if chart_file:
         _write(console, charts, chart_file)
+
+
+def _history(settings: Settings, client: str) -> HistoryOf:
+    """What the store knows of the user of a call of this client."""
+    store = Store(settings.database_url, pseudonyms=load_pseudonyms(settings.pseudonym_keys))
+    return lambda call: ShownBefore(store, client, call)
 
 
 def _charts(found: Explanation, rules: Sequence[Rule]) -> list[tuple[str, str]]:
@@ -87,6 +103,7 @@ def _show(console: Console, found: Explanation) -> None:
         ("Problems read", "Problem|Codes|Status|Onset", found.problems),
         ("Missing data", "What|Why|Printed|Reference", found.missing),
         ("Rules", "Specimen|Rule|Card|Because", found.rules),
+        ("Not shown again", "Led by|Shown|Until", found.held),
         ("Every Observation", "Reference|Codes|What became of it", found.observations),
     ):
         if rows:

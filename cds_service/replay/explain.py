@@ -1,10 +1,11 @@
 """Why a call came to what it came to: the facts, what is missing, each rule's yes or no, every Observation's fate."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from cds_service.cards.compose import threshold_text
+from cds_service.cards.suppression import History
 from cds_service.config import load_settings
 from cds_service.decide import Decision, decide
 from cds_service.facts import Facts, Result
@@ -13,6 +14,7 @@ from cds_service.fhir.shape import codings
 from cds_service.hooks.body import parse_call
 from cds_service.knowledge import terms
 from cds_service.knowledge.model import Finding, Rule
+from cds_service.models import HookRequest
 from cds_service.replay.calls import Recorded, not_asked_for
 
 
@@ -26,15 +28,30 @@ class Explanation:
     problems: list[tuple[str, ...]]
     rules: list[tuple[str, ...]]
     observations: list[tuple[str, ...]]
+    held: list[tuple[str, ...]] = field(default_factory=list)
 
 
-def explain(call: Recorded, rules: Sequence[Rule], as_of: datetime) -> Explanation:
-    """Decides a call and accounts for all of it.
+#: What was shown before to the user of a call.
+HistoryOf = Callable[[HookRequest], History | None]
+
+
+def explain(
+    call: Recorded,
+    rules: Sequence[Rule],
+    as_of: datetime,
+    *,
+    silent: Collection[str] = (),
+    history_of: HistoryOf = lambda call: None,
+) -> Explanation:
+    """Decides a call and accounts for all of it; ``silent`` rules decide and show nothing.
 
     Raises:
         CallError: the call cannot be answered.
     """
-    decision = decide(parse_call(call.request), rules=rules, as_of=as_of, settings=load_settings())
+    request = parse_call(call.request)
+    decision = decide(
+        request, rules=rules, as_of=as_of, settings=load_settings(), silent=silent, history=history_of(request)
+    )
     facts = decision.facts
     if facts is None:
         return Explanation(decision, [], [], [], [], _observations(decision, call))
@@ -43,8 +60,11 @@ def explain(call: Recorded, rules: Sequence[Rule], as_of: datetime) -> Explanati
         results=[_result(r, facts) for r in facts.results],
         missing=[(m.item, str(m.reason), m.printed, m.reference) for m in facts.missing],
         problems=[(p.label, p.code, p.clinical_status, p.onset.printed if p.onset else "") for p in facts.problems],
-        rules=[row for specimen in facts.specimens for row in _rules(facts.of(specimen), decision, rules)],
+        rules=[row for specimen in facts.specimens for row in _rules(facts.of(specimen), decision, rules, silent)],
         observations=_observations(decision, call),
+        held=[
+            (h.saying.lead, f"{h.shown_at:%Y-%m-%d %H:%M %Z}", f"{h.until:%Y-%m-%d %H:%M %Z}") for h in decision.held
+        ],
     )
 
 
@@ -61,7 +81,7 @@ def _result(result: Result, facts: Facts) -> tuple[str, ...]:
     )
 
 
-def _rules(facts: Facts, decision: Decision, rules: Sequence[Rule]) -> list[tuple[str, ...]]:
+def _rules(facts: Facts, decision: Decision, rules: Sequence[Rule], silent: Collection[str]) -> list[tuple[str, ...]]:
     failed = {(failure.rule, failure.specimen): failure.error for failure in decision.failures}
     found = {(finding.rule, finding.specimen): finding for finding in decision.findings}
     rows: list[tuple[str, ...]] = []
@@ -73,7 +93,8 @@ def _rules(facts: Facts, decision: Decision, rules: Sequence[Rule]) -> list[tupl
         elif key in failed:
             rows.append((facts.specimen, rule.id, "failed", failed[key]))
         elif key in found:
-            rows.append((facts.specimen, rule.id, *_said(rule, found[key])))
+            card, because = _said(rule, found[key])
+            rows.append((facts.specimen, rule.id, "silent here" if rule.id in silent else card, because))
         else:
             rows.append((facts.specimen, rule.id, "no", f"silent when {'; or '.join(rule.silent_when)}"))
     return rows

@@ -233,7 +233,7 @@ def test_a_panel_without_it_does_not() -> None:
 @pytest.mark.parametrize("panel", ["24356-8", "24357-6"])
 def test_a_urinalysis_brings_its_ph(panel: str) -> None:
     drafts = [order(URINE), order(SERUM, id="o2"), order(panel, id="o3"), order(CREATININE, id="o4")]
-    assert offered(call(*drafts)) == ["Order urine creatinine (urine)"]
+    assert offered(call(*drafts)) == ["Order urine creatinine"]
 
 
 def test_a_sites_own_codes_are_orders_too() -> None:
@@ -262,7 +262,7 @@ def test_the_results_nearest_to_the_order_are_read() -> None:
 def test_several_specimens_are_one_card_and_each_test_is_offered_once() -> None:
     (card,) = cards(call(order(SERUM), order(URINE, id="o2"), order("1951-3", id="o3")))
     labels = [s["label"] for s in card["suggestions"]]
-    assert labels == ["Order urine pH (urine)", "Order urine creatinine (urine)", *CREATININE_OFFERED]
+    assert labels == ["Order urine pH", "Order urine creatinine", *CREATININE_OFFERED]
 
 
 def test_results_are_not_reviewed_while_ordering() -> None:

@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from sqlalchemy import NullPool, Row, Select, create_engine, select
 
 from cds_service.app import create_app
 from cds_service.cards.override_reasons import HL7, OWN
+from cds_service.cli.main import cli
 from cds_service.config import Settings
 from cds_service.errors import StoreUnavailable
 from cds_service.fhir.shape import Json
@@ -189,6 +191,32 @@ def test_another_patient_is_another_matter(ward: Ward) -> None:
     assert len(answer.get_json()["cards"]) == 1
 
 
+def explained(ward: Ward, folder: Path, *options: str) -> str:
+    """What ``explain`` says of the call of ``Ward.ask``, in one line."""
+    file = folder / "call.json"
+    body = call(bundle(observation(valueQuantity=quantity("4.2"))))
+    body["context"]["userId"] = "Practitioner/a"
+    file.write_bytes(dump_json(body))
+    settings = ward.settings
+    given = {"DATABASE_URL": settings.database_url, "COLUMNS": "300"}
+    given |= {"PSEUDONYM_KEYS": str(settings.pseudonym_keys)} if settings.pseudonym_keys else {}
+    given |= {"SITE_PROFILE": str(settings.site_profile)} if settings.site_profile else {}
+    at = (ward.now + HOUR).isoformat()
+    ran = CliRunner(env=given).invoke(cli, ["explain", str(file), "--as-of", at, *options])
+    assert ran.exit_code == 0, ran.output
+    return " ".join(ran.output.split())
+
+
+def test_explain_tells_what_is_not_shown_again(ward: Ward, tmp_path: Path) -> None:
+    ward.ask()
+    told = explained(ward, tmp_path, "--history")
+    assert "Not shown again" in told
+    assert "serum-level/above_default" in told
+    assert "No card." in told
+    assert "Not shown again" not in explained(ward, tmp_path, "--history", "--client", "another")
+    assert "Not shown again" not in explained(ward, tmp_path)
+
+
 # ----------------------------------------------------------------- modes over HTTP
 
 
@@ -214,6 +242,10 @@ def test_a_silent_rule_is_recorded_and_not_shown(with_profile: Callable[[str], W
     assert "serum-level" in [found[0] for found in row.found]
     assert row.silent == ["serum-level"]
     assert (noted.what, noted.value, noted.reason) == ("rule serum-level", "silent", "a trial")
+
+
+def test_explain_tells_which_rules_are_silent_here(with_profile: Callable[[str], Ward], tmp_path: Path) -> None:
+    assert "serum-level │ silent here" in explained(with_profile(SILENT), tmp_path)
 
 
 def test_a_change_is_noted_once_and_its_end_too(with_profile: Callable[[str], Ward]) -> None:
