@@ -19,6 +19,7 @@ from decimal import Decimal
 from itertools import islice
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from flask.testing import FlaskClient
 from rich.console import Console
@@ -125,7 +126,7 @@ def key_of(card: Json) -> Key:
     found = sorted(f"{rule['id']}/{rule.get('finding', '')}" for rule in basis["rules"])
     rows = [line.split("|")[1:3] for line in card["detail"].splitlines() if line.startswith("|") and "B2M" in line]
     told = [line for line in card["detail"].splitlines() if line.startswith("- ")]
-    return (card["summary"], *basis.get("observations", [""])[:1], *(rows[0] if rows else ()), *told[:1], *found)
+    return (card["summary"], *basis.get("observations", [""])[:1], *(rows[0] if rows else told[:1]), *found)
 
 
 def simulate(cases: list[Recorded], days: int = _DAYS, seed: int = 1) -> Tally:
@@ -140,6 +141,7 @@ def simulate(cases: list[Recorded], days: int = _DAYS, seed: int = 1) -> Tally:
                 user = f"{who}-{place}"  # the made-up patients share their ids
                 chart = f"{place}"
                 request["context"]["userId"] = user
+                request["hookInstance"] = str(uuid4())
                 all_cards, shown = (one.cards(service, request, now) for one in (before, after))
                 _count(tally, due, chart, user, all_cards, shown, now)
                 _react(after, due, chart, user, shown, chance)

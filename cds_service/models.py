@@ -100,7 +100,7 @@ class Feedback(_Incoming):
 
     card: Annotated[UUID, Field(strict=False)]
     outcome: Literal["accepted", "overridden"]
-    acceptedSuggestions: tuple[AcceptedSuggestion, ...] | None = Field(default=None, strict=False)
+    acceptedSuggestions: tuple[AcceptedSuggestion, ...] | None = Field(default=None, strict=False, max_length=100)
     overrideReason: OverrideReason | None = None
     outcomeTimestamp: Annotated[datetime, BeforeValidator(_moment)]
 

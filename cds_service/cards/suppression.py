@@ -22,8 +22,8 @@ class Saying:
 class Shown:
     """When a saying was last shown to the user of the call, and what became of it.
 
-    ``again_soon``: it was set aside for a reason that asks for it again. ``answered``: somebody has reacted to it, so
-    that somebody has seen it.
+    ``again_soon``: it was set aside for a reason that asks for it again. ``answered``: the user reacted to it, and so
+    has seen it.
     """
 
     at: datetime
@@ -58,7 +58,7 @@ class HeldBack:
 def held_back(
     sayings: Sequence[Saying], history: History | None, as_of: datetime, window: Window
 ) -> dict[Saying, HeldBack]:
-    """Those of the sayings that are not to be shown at ``as_of``. A warning that nobody has reacted to always is."""
+    """Those of the sayings that are not to be shown at ``as_of``. A warning without a reaction always is."""
     if history is None or not window.usual or not sayings:
         return {}
     shown = history.shown([saying.text for saying in sayings])

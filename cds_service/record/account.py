@@ -3,10 +3,12 @@
 No id but as a pseudonym, no result, no date of birth, no name, no text from the chart.
 """
 
+import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from hashlib import sha256
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -66,10 +68,11 @@ def account_of(
         "client": client,
         "patient_pseudonym": pseudonyms.of("patient", client, call.context.patientId),
         "user_pseudonym": pseudonyms.of("user", client, call.context.userId),
+        "instance_pseudonym": pseudonyms.of("instance", client, str(call.hookInstance)),
         "knowledge": knowledge_version(),
         "read": [name for name in map(hidden, _references(facts)) if name],
         "found": [[f.rule, f.version, f.specimen, f.outcome] for f in decision.findings],
-        "missing": [[item, reason] for item, reason in dict.fromkeys(_missing(decision))],
+        "missing": [[item, reason] for item, reason in dict.fromkeys(missing_of(decision))],
         "failures": [[f.rule, f.specimen, f.error] for f in decision.failures],
         "silent": sorted(silent),
         "held": [[h.saying.lead, h.shown_at.isoformat(), h.until.isoformat()] for h in decision.held],
@@ -98,7 +101,7 @@ def feedback_rows(
     given: Iterable[Feedback], *, service: str, client: str, received: datetime, keep_comments: bool
 ) -> list[Row]:
     """Feedback as rows. What a coded reason holds is kept where it is a code by its shape, comments where wanted."""
-    return [
+    rows = [
         {
             "card": str(one.card),
             "outcome": one.outcome,
@@ -112,6 +115,13 @@ def feedback_rows(
         }
         for one in given
     ]
+    return [row | {"digest": _digest(row)} for row in rows]
+
+
+def _digest(row: Row) -> str:
+    """What tells one reaction from another of the same moment: the same that is sent again is kept once."""
+    told = [row[name] for name in ("client", "accepted_suggestions", "reason_system", "reason_code", "comment")]
+    return sha256(json.dumps(told).encode()).hexdigest()
 
 
 def _references(facts: Facts | None) -> Iterator[str]:
@@ -122,7 +132,7 @@ def _references(facts: Facts | None) -> Iterator[str]:
         yield from dict.fromkeys(entry.reference for entry in read)
 
 
-def _missing(decision: Decision) -> Iterator[tuple[str, str]]:
+def missing_of(decision: Decision) -> Iterator[tuple[str, str]]:
     """What was missing, and why; without facts, what the chart says of it."""
     for missing in decision.facts.missing if decision.facts else decision.chart.missing:
         yield missing.item, missing.reason.value

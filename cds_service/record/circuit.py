@@ -14,12 +14,14 @@ COOL_DOWN_SECONDS = 10.0
 class Circuit:
     """Open after a failure, for the cool-down: nobody then waits for what does not answer.
 
-    ``lost`` counts what was not kept since the start, by kind. ``clock``: seconds that only go forward.
+    ``lost`` counts what was not kept since the start, by kind, and ``on_lost`` is told of each. ``clock``: seconds that
+    only go forward.
     """
 
     clock: Callable[[], float]
     cool_down_seconds: float = COOL_DOWN_SECONDS
     lost: Counter[str] = field(default_factory=Counter)
+    on_lost: Callable[[str], None] = lambda kind: None
     _until: float | None = None
     _lock: Lock = field(default_factory=Lock)
 
@@ -34,6 +36,7 @@ class Circuit:
         with self._lock:
             if kind:
                 self.lost[kind] += 1
+                self.on_lost(kind)
 
     def fail(self, why: str) -> None:
         """Notes a failure; the first of a cool-down is logged."""

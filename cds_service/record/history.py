@@ -33,7 +33,7 @@ class ShownBefore:
         if not users or not names:
             return {}
         try:
-            found = self.store.shown(users, tuple(names))
+            found = self.store.shown(users, tuple(names), self._instances())
         except StoreUnavailable:
             return {}
         shown: dict[str, Shown] = {}
@@ -44,3 +44,7 @@ class ShownBefore:
             if before is None or before.at < one.at:
                 shown[text] = one
         return shown
+
+    def _instances(self) -> tuple[str, ...]:
+        """This very call, had it been sent before."""
+        return self.store.pseudonyms.all_of("instance", self.client, str(self.call.hookInstance))

@@ -14,7 +14,7 @@ from typing import Literal
 
 from cds_service.errors import ConfigurationError
 
-Kind = Literal["patient", "user", "result", "said"]
+Kind = Literal["patient", "user", "result", "said", "instance"]
 
 _SHORTEST_BYTES = 32
 _ID = re.compile(r"[A-Za-z0-9_-]{1,32}")

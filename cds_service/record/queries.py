@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import uuid4
 
-from sqlalchemy import Connection, func, insert, select, text
+from sqlalchemy import Connection, Subquery, func, insert, select, text
 
 from cds_service.record import tables
 from cds_service.rules_in_force import Change
@@ -16,7 +16,7 @@ _LOCK = 5_291_953
 
 @dataclass(frozen=True, slots=True)
 class LastShown:
-    """When a saying was last shown to a user; why it was set aside, if it was; whether anybody has reacted to it."""
+    """When a saying was last sent to a user; whether they have reacted to that card; why they set it aside, if so."""
 
     said: str
     at: datetime
@@ -25,30 +25,41 @@ class LastShown:
     reason_code: str | None = None
 
 
-def last_shown(connection: Connection, users: Sequence[str], said: Sequence[str]) -> list[LastShown]:
-    """The last time of each of the sayings that was shown to one of these pseudonyms of a user."""
-    card, decision, feedback = tables.card, tables.decision, tables.feedback
-    asked = card.c.said_pseudonym.in_(said)
-    shown = (
-        select(card.c.said_pseudonym, card.c.uuid, decision.c.at)
+def last_shown(
+    connection: Connection, users: Sequence[str], said: Sequence[str], instances: Sequence[str]
+) -> list[LastShown]:
+    """The last time of each of the sayings that was sent to one of these pseudonyms of a user.
+
+    What was sent in one of the ``instances`` does not count: a call that is sent again got no answer the first time.
+    """
+    card, decision = tables.card, tables.decision
+    reaction = last_reactions()
+    asked = (
+        select(
+            card.c.said_pseudonym, decision.c.at, reaction.c.outcome, reaction.c.reason_system, reaction.c.reason_code
+        )
         .join(decision, card.c.decision == decision.c.id)
-        .where(asked, decision.c.user_pseudonym.in_(users))
+        .outerjoin(reaction, (reaction.c.card == card.c.uuid) & (reaction.c.client == decision.c.client))
+        .where(card.c.said_pseudonym.in_(said), decision.c.user_pseudonym.in_(users))
+        .where(decision.c.instance_pseudonym.is_(None) | decision.c.instance_pseudonym.not_in(instances))
         .order_by(decision.c.at)
     )
-    newest = {row.said_pseudonym: row for row in connection.execute(shown)}
-    reactions = (
-        select(card.c.said_pseudonym, card.c.uuid, feedback.c.reason_system, feedback.c.reason_code)
-        .join(feedback, feedback.c.card == card.c.uuid)
-        .where(asked)
-        .order_by(feedback.c.outcome_at)
-    )
-    answered, last = set(), {}
-    for row in connection.execute(reactions):
-        answered.add(row.said_pseudonym)
-        last[row.uuid] = (row.reason_system, row.reason_code)
+    newest = {row.said_pseudonym: row for row in connection.execute(asked)}
     return [
-        LastShown(name, row.at, name in answered, *last.get(row.uuid, (None, None))) for name, row in newest.items()
+        LastShown(name, row.at, row.outcome is not None, row.reason_system, row.reason_code)
+        for name, row in newest.items()
     ]
+
+
+def last_reactions() -> Subquery:
+    """Of each card, the reaction of each client that came last."""
+    feedback = tables.feedback
+    place = func.row_number().over(
+        partition_by=(feedback.c.card, feedback.c.client),
+        order_by=(feedback.c.received_at.desc(), feedback.c.outcome_at.desc()),
+    )
+    ranked = select(feedback, place.label("place")).subquery()
+    return select(ranked).where(ranked.c.place == 1).subquery()
 
 
 def note_site_changes(connection: Connection, changes: Sequence[Change], at: datetime) -> None:

@@ -11,9 +11,10 @@ from math import sqrt
 from statistics import median
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select
 
 from cds_service.record import tables
+from cds_service.record.queries import last_reactions
 
 #: A rate of a month is compared with that of the months before where both rest on so many decisions (service default).
 _FEWEST_DECISIONS = 30
@@ -68,49 +69,46 @@ class Report:
 
 def report(connection: Connection, since: datetime | None = None) -> Report:
     """The report of a store: every card and its last reaction, by the rules that spoke on it."""
-    reactions = _last_reactions(connection)
     lines: dict[tuple[str, str, str], Line] = {}
     for row in _cards(connection, since):
         key = (row.rule, row.version, f"{row.at:%Y-%m}")
         line = lines.setdefault(key, Line(*key))
         line.shown += 1
-        if reaction := reactions.get(row.uuid):
-            _count(line, reaction, row.at)
+        if row.outcome:
+            _count(line, row)
     found, decisions = _found_by_month(connection, since)
-    known = set(connection.scalars(select(tables.card.c.uuid)))
+    known = select(tables.card.c.uuid)
+    unknown = select(func.count(tables.feedback.c.card.distinct())).where(tables.feedback.c.card.not_in(known))
     return Report(
         lines=tuple(lines[key] for key in sorted(lines)),
         unusual=tuple(_unusual(found, decisions)),
         decisions=sum(decisions.values()),
-        unknown_cards=len(reactions.keys() - known),
+        unknown_cards=connection.scalar(unknown) or 0,
     )
 
 
-def _count(line: Line, reaction: Any, shown_at: datetime) -> None:
+def _count(line: Line, reaction: Any) -> None:
     if reaction.outcome == "accepted":
         line.accepted += 1
     else:
         line.overridden += 1
         line.reasons[reaction.reason_code or ""] += 1
-    line.seconds.append(max((reaction.outcome_at - shown_at).total_seconds(), 0))
+    line.seconds.append(max((reaction.outcome_at - reaction.at).total_seconds(), 0))
 
 
 def _cards(connection: Connection, since: datetime | None) -> Iterable[Any]:
-    card, decision, rule = tables.card, tables.decision, tables.card_rule
+    """Each card with each rule that spoke on it, and the last reaction of the client that it was sent to."""
+    card, decision, rule, reaction = tables.card, tables.decision, tables.card_rule, last_reactions()
+    answer = (reaction.c.outcome, reaction.c.outcome_at, reaction.c.reason_code)
     asked = (
-        select(card.c.uuid, decision.c.at, rule.c.rule, rule.c.version)
+        select(card.c.uuid, decision.c.at, rule.c.rule, rule.c.version, *answer)
         .distinct()
         .join(decision, card.c.decision == decision.c.id)
         .join(rule, rule.c.card == card.c.uuid)
+        .outerjoin(reaction, (reaction.c.card == card.c.uuid) & (reaction.c.client == decision.c.client))
     )
     asked = asked.where(decision.c.at >= since) if since else asked
     return connection.execution_options(yield_per=_AT_ONCE).execute(asked)
-
-
-def _last_reactions(connection: Connection) -> dict[str, Any]:
-    """The last feedback of each card: who accepts what was set aside has changed their mind."""
-    asked = select(tables.feedback).order_by(tables.feedback.c.outcome_at)
-    return {row.card: row for row in connection.execute(asked)}
 
 
 def _found_by_month(connection: Connection, since: datetime | None) -> tuple[dict[str, Counter[str]], Counter[str]]:

@@ -38,6 +38,7 @@ class Store:
         clock: the present time, with its zone.
         seconds: seconds that only go forward, for the cool-down.
         patience_seconds: how long to wait for a lock or an answer.
+        on_lost: told the kind of each thing that is not kept.
 
     Raises:
         ConfigurationError: the URL cannot be used.
@@ -51,11 +52,12 @@ class Store:
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         seconds: Callable[[], float] = time.monotonic,
         patience_seconds: float = PATIENCE_SECONDS,
+        on_lost: Callable[[str], None] = lambda kind: None,
     ) -> None:
         self.pseudonyms = pseudonyms
         self._engine = open_engine(url, patience_seconds)
         self._insert = sqlite.insert if self._engine.dialect.name == "sqlite" else postgresql.insert
-        self._circuit = Circuit(seconds)
+        self._circuit = Circuit(seconds, on_lost=on_lost)
         self._clock = clock
         self._ready = False
         self._forgot_at: datetime | None = None
@@ -74,6 +76,11 @@ class Store:
         """
         with self._transaction(None):
             pass
+
+    def disconnect(self) -> None:
+        """Closes all connections; the next use opens its own. Before a fork: none may be used on both sides of it."""
+        self._engine.dispose()
+        self._ready = False  # what is in memory went with its connection
 
     def first_use(self, issuer: str, token_id: str, expires: datetime) -> bool:
         """Notes a token until it expires; whether no worker has seen it before.
@@ -100,14 +107,14 @@ class Store:
             if account.card_rules:
                 connection.execute(insert(tables.card_rule), account.card_rules)
 
-    def shown(self, users: Sequence[str], said: Sequence[str]) -> list[LastShown]:
-        """When each of these sayings was last shown to a user, all by their pseudonyms.
+    def shown(self, users: Sequence[str], said: Sequence[str], instances: Sequence[str]) -> list[LastShown]:
+        """When each of these sayings was last sent to a user, but for some calls; all by their pseudonyms.
 
         Raises:
             StoreUnavailable: the store cannot be had.
         """
         with self._transaction(None) as connection:
-            return last_shown(connection, users, said)
+            return last_shown(connection, users, said, instances)
 
     def note_site_changes(self, changes: Sequence[Change]) -> None:
         """Keeps what the site has set of its rules where that is not what was kept last, and what it no longer sets.

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from click.testing import CliRunner
@@ -38,12 +39,19 @@ class Ward:
         self.client = create_app(self.settings, rules=RULES, clock=lambda: self.now).test_client()
 
     def ask(
-        self, value: str = "4.2", *, user: str = "Practitioner/a", hook: str = REVIEW, **changed: Any
+        self,
+        value: str = "4.2",
+        *,
+        user: str = "Practitioner/a",
+        hook: str = REVIEW,
+        instance: str = "",
+        **changed: Any,
     ) -> list[Json]:
         """The cards that a user gets of a B2M of this value in mg/L."""
         result = observation(**({"valueQuantity": quantity(value)} | changed))
         body = call(bundle(result)) if hook == REVIEW else chart(result)
         body["context"]["userId"] = user
+        body["hookInstance"] = instance or str(uuid4())
         answer = self.client.post(f"/cds-services/{hook}", data=dump_json(body), content_type="application/json")
         assert answer.status_code == 200, answer.text
         found: list[Json] = answer.get_json()["cards"]
@@ -110,11 +118,16 @@ def test_what_is_new_or_corrected_is_shown_at_once(ward: Ward) -> None:
 
 
 def test_a_value_of_what_leads_is_news_though_it_raises_nothing(ward: Ward) -> None:
-    file = fixtures_folder() / "pattern-tubular" / "request.json"
-    before, after = (file.read_bytes(), file.read_bytes().replace(b'"value": 1.8', b'"value": 1.9'))
+    before = (fixtures_folder() / "pattern-tubular" / "request.json").read_bytes()
+    after = before.replace(b'"value": 1.8', b'"value": 1.9')
     assert before != after
+    instance = json.loads(before)["hookInstance"].encode()
     shown = [
-        ward.client.post(f"/cds-services/{REVIEW}", data=body, content_type="application/json").get_json()["cards"]
+        ward.client.post(
+            f"/cds-services/{REVIEW}",
+            data=body.replace(instance, str(uuid4()).encode()),
+            content_type="application/json",
+        ).get_json()["cards"]
         for body in (before, before, after)
     ]
     assert [len(cards) for cards in shown] == [1, 0, 1]
@@ -144,6 +157,28 @@ def test_a_warning_is_shown_until_somebody_reacts_to_it(ward: Ward) -> None:
     ward.override(again)
     assert ward.ask(**unit) == []
     assert len(ward.ask(user="Practitioner/b", **unit)) == 1
+
+
+def test_what_one_user_sets_aside_another_has_not_seen(ward: Ward) -> None:
+    unit: Json = {"valueQuantity": {"value": 4.2}}
+    ward.ask(**unit)
+    (card,) = ward.ask(user="Practitioner/b", **unit)
+    ward.override(card, HL7, "inappropriate-recipient")
+    assert len(ward.ask(**unit)) == 1
+
+
+def test_a_warning_that_comes_again_needs_a_reaction_again(ward: Ward) -> None:
+    unit: Json = {"valueQuantity": {"value": 4.2}}
+    (card,) = ward.ask(**unit)
+    ward.override(card, HL7, "need-more-info")
+    ward.now += 5 * HOUR
+    assert [len(ward.ask(**unit)) for _ in range(2)] == [1, 1]
+
+
+def test_a_call_that_is_sent_again_gets_its_card_again(ward: Ward) -> None:
+    instance = str(uuid4())
+    assert [len(ward.ask(instance=instance)) for _ in range(3)] == [1, 1, 1]
+    assert ward.ask() == []
 
 
 def test_the_decision_tells_what_was_held_back(ward: Ward) -> None:

@@ -21,6 +21,7 @@ def upgrade() -> None:
         sa.Column("client", sa.String(128), nullable=False),
         sa.Column("patient_pseudonym", sa.String(100)),
         sa.Column("user_pseudonym", sa.String(100)),
+        sa.Column("instance_pseudonym", sa.String(100)),
         sa.Column("knowledge", sa.String(128), nullable=False),
         *(sa.Column(name, sa.JSON, nullable=False) for name in _LISTS),
         sa.Column("took_ms", sa.Float, nullable=False),
@@ -59,6 +60,7 @@ def _what_comes_by_itself() -> None:
         sa.Column("card", sa.String(36), nullable=False),
         sa.Column("outcome", sa.String(128), nullable=False),
         sa.Column("outcome_at", _TIME, nullable=False),
+        sa.Column("digest", sa.String(64), nullable=False),
         sa.Column("received_at", _TIME, nullable=False),
         sa.Column("service", sa.String(128), nullable=False),
         sa.Column("client", sa.String(128), nullable=False),
@@ -66,7 +68,7 @@ def _what_comes_by_itself() -> None:
         sa.Column("reason_system", sa.String(256)),
         sa.Column("reason_code", sa.String(128)),
         sa.Column("comment", sa.Text),
-        sa.PrimaryKeyConstraint("card", "outcome", "outcome_at", name="pk_feedback"),
+        sa.PrimaryKeyConstraint("card", "outcome", "outcome_at", "digest", name="pk_feedback"),
     )
     op.create_index("ix_feedback_received_at", "feedback", ["received_at"])
     op.create_table(
