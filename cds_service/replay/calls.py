@@ -15,11 +15,19 @@ from cds_service.errors import InputFileError
 from cds_service.fhir.bundle import entries_of, patient_id_of, resources_of, with_contained
 from cds_service.fhir.gather import prefetch_templates
 from cds_service.fhir.meaning import with_components
+from cds_service.fhir.orders import HOOKS, ORDER_SELECT, ORDER_SIGN
 from cds_service.fhir.shape import Json, objects, text
 from cds_service.replay.inputs import Fault, Input, read_inputs
 from cds_service.replay.prefetch import answer
 
 RESULT_REVIEW = "b2m-result-review"
+#: The services of this package by their hooks.
+SERVICES = {
+    "lab-result-review": RESULT_REVIEW,
+    "patient-view": "b2m-chart-review",
+    ORDER_SELECT: "b2m-order-select-companions",
+    ORDER_SIGN: "b2m-order-sign-companions",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +55,10 @@ def prepare(given: Input, services: dict[str, str]) -> Prepared | Fault:
 
     Args:
         given: a CDS Hooks request, a Bundle, or a single FHIR resource.
-        services: service id by hook; a chart is sent to the first.
+        services: service id by hook; a chart is sent to the first that is not about orders.
+
+    Raises:
+        InputFileError: it is a chart, and all services are about orders.
     """
     document, expected = given.document, given.expected
     try:
@@ -60,17 +71,17 @@ def prepare(given: Input, services: dict[str, str]) -> Prepared | Fault:
     if not text(document, "resourceType"):
         return Fault(given.name, "neither a CDS Hooks request (no hook) nor FHIR (no resourceType)")
     resources = tuple(with_contained(document))
-    hook, service = next(iter(services.items()))
+    hook, service = for_charts(services)
     calls: list[Recorded] = []
     left_out: Counter[str] = Counter()
-    by_url = _patient_ids(document)
+    by_url = patient_ids(document)
     owners = [_owner(resource, by_url) for resource in resources]
     for owner, resource in zip(owners, resources, strict=True):
         if resource.get("resourceType") == "Observation" and owner is None:
             left_out["not-a-patients" if text(resource, "subject", "reference") else "no-subject"] += 1
-    shared = [r for r in resources if r.get("resourceType") in _OF_NOBODY]
+    shared = [r for r in resources if r.get("resourceType") in OF_NOBODY]
     for patient_id in dict.fromkeys(owner for owner in owners if owner):
-        own = [_of(r, patient_id) for owner, r in zip(owners, resources, strict=True) if owner == patient_id]
+        own = [as_held(r, patient_id) for owner, r in zip(owners, resources, strict=True) if owner == patient_id]
         own += [resource for resource in shared if resource not in own]
         name = f"{given.name} ({text(document, 'id')})" if text(document, "id") else given.name
         call = Recorded(name, service, chart_call(patient_id, tuple(own), hook), as_of, expected, tuple(own))
@@ -79,17 +90,31 @@ def prepare(given: Input, services: dict[str, str]) -> Prepared | Fault:
     return Prepared(tuple(calls), +left_out)
 
 
+def for_charts(services: dict[str, str]) -> tuple[str, str]:
+    """The hook and the id of the service that a chart is sent to: a chart holds no draft orders.
+
+    Raises:
+        InputFileError: there is none.
+    """
+    for hook, service in services.items():
+        if hook not in HOOKS:
+            return hook, service
+    raise InputFileError(f"A chart holds no draft orders, and only {', '.join(services)} are served.")
+
+
 #: What belongs to no patient by itself; it goes with whoever refers to it.
-_OF_NOBODY = ("Medication", "Specimen")
+OF_NOBODY = ("Medication", "Specimen")
 
 
 def not_asked_for(call: Recorded) -> list[Json]:
     """The Observations of a call's chart that no prefetch template asks for."""
+    if not call.chart:
+        return []
     asked = {id(entry["resource"]) for value in call.request["prefetch"].values() for entry in objects(value, "entry")}
     return [r for r in call.chart if r.get("resourceType") == "Observation" and id(r) not in asked]
 
 
-def _patient_ids(document: Json) -> dict[str, str]:
+def patient_ids(document: Json) -> dict[str, str]:
     """Patient id by the fullUrl under which a Bundle holds the Patient; its own id, else the end of that URL."""
     found = {}
     for entry in entries_of(document):
@@ -107,7 +132,7 @@ def _owner(resource: Json, by_url: dict[str, str]) -> str | None:
     return by_url.get(reference) or patient_id_of(reference) or None
 
 
-def _of(resource: Json, patient_id: str) -> Json:
+def as_held(resource: Json, patient_id: str) -> Json:
     """The resource as a server would hold it: with an id, a relative reference to its patient, and nothing of ours."""
     resource = {name: value for name, value in resource.items() if not name.startswith("#")}
     if resource.get("resourceType") == "Patient":
@@ -184,7 +209,7 @@ _NUMBER_MARK = "\u2063"
 _MARKED_NUMBER = re.compile(f'"{_NUMBER_MARK}([^"]*){_NUMBER_MARK}"')
 
 
-def dump_json(document: Any) -> bytes:
+def dump_json(document: Any, indent: int | None = None) -> bytes:
     """A document as JSON with every Decimal as the number it was read from: 3.20 stays 3.20."""
 
     def marked(number: object) -> str:
@@ -192,4 +217,4 @@ def dump_json(document: Any) -> bytes:
             return f"{_NUMBER_MARK}{number}{_NUMBER_MARK}"
         raise TypeError(f"{type(number).__name__} is no JSON")
 
-    return _MARKED_NUMBER.sub(r"\1", json.dumps(document, default=marked, ensure_ascii=False)).encode()
+    return _MARKED_NUMBER.sub(r"\1", json.dumps(document, default=marked, ensure_ascii=False, indent=indent)).encode()

@@ -4,12 +4,14 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from cds_service.cards import trend_chart
 from cds_service.cards.compose import threshold_text
 from cds_service.cards.suppression import History
-from cds_service.config import load_settings
+from cds_service.config import Settings, load_settings
 from cds_service.decide import Decision, decide
 from cds_service.facts import Facts, Result
 from cds_service.fhir.bundle import reference_of
+from cds_service.fhir.local_codes import NO_LOCAL_CODES, LocalCodes
 from cds_service.fhir.shape import codings
 from cds_service.hooks.body import parse_call
 from cds_service.knowledge import terms
@@ -40,17 +42,27 @@ def explain(
     rules: Sequence[Rule],
     as_of: datetime,
     *,
+    settings: Settings | None = None,
+    codes: LocalCodes = NO_LOCAL_CODES,
     silent: Collection[str] = (),
     history_of: HistoryOf = lambda call: None,
 ) -> Explanation:
     """Decides a call and accounts for all of it; ``silent`` rules decide and show nothing.
+
+    ``settings`` are those of the environment by default; ``codes`` are the site's own.
 
     Raises:
         CallError: the call cannot be answered.
     """
     request = parse_call(call.request)
     decision = decide(
-        request, rules=rules, as_of=as_of, settings=load_settings(), silent=silent, history=history_of(request)
+        request,
+        rules=rules,
+        as_of=as_of,
+        settings=settings or load_settings(),
+        codes=codes,
+        silent=silent,
+        history=history_of(request),
     )
     facts = decision.facts
     if facts is None:
@@ -66,6 +78,16 @@ def explain(
             (h.saying.lead, f"{h.shown_at:%Y-%m-%d %H:%M %Z}", f"{h.until:%Y-%m-%d %H:%M %Z}") for h in decision.held
         ],
     )
+
+
+def charts(found: Explanation, rules: Sequence[Rule]) -> list[tuple[str, str]]:
+    """Each specimen that has results, with the course of its B2M as SVG."""
+    facts = found.decision.facts
+    if facts is None:
+        return []
+    findings = found.decision.findings
+    drawn = [(specimen, trend_chart.chart(facts.of(specimen), findings, rules)) for specimen in facts.specimens]
+    return [(specimen, svg) for specimen, svg in drawn if svg]
 
 
 def _result(result: Result, facts: Facts) -> tuple[str, ...]:

@@ -12,9 +12,9 @@ from cds_service.errors import InputFileError
 from cds_service.fhir.shape import Json, text
 
 STDIN = "-"
-_LINES = (".ndjson", ".jsonl")
-_KINDS = (".json", *_LINES)
-_EXPECTED = "expected.json"
+LINES = (".ndjson", ".jsonl")
+_KINDS = (".json", *LINES)
+EXPECTED = "expected.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,17 +47,19 @@ def read_inputs(paths: Iterable[str], stdin: IO[bytes]) -> Iterator[Input | Faul
         path = Path(name)
         if not path.exists():
             yield Fault(name, "there is no such file or folder")
-        for file in _files(path) if path.exists() else ():
+        for file in files(path) if path.exists() else ():
             yield from _read_file(file)
 
 
-def _files(path: Path) -> list[Path]:
+def files(path: Path) -> list[Path]:
+    """The files that may hold documents: ``path`` itself, or all below it, by name."""
     if path.is_file():
         return [path]
-    return sorted(f for f in path.rglob("*") if f.is_file() and _suffix(f) in _KINDS and f.name != _EXPECTED)
+    return sorted(f for f in path.rglob("*") if f.is_file() and suffix(f) in _KINDS and f.name != EXPECTED)
 
 
-def _suffix(path: Path) -> str:
+def suffix(path: Path) -> str:
+    """How a file's name ends, but for .gz."""
     return path.with_suffix("").suffix if path.suffix == ".gz" else path.suffix
 
 
@@ -71,13 +73,13 @@ def _read_file(path: Path) -> Iterator[Input | Fault]:
     try:
         expected = _expected_beside(path)
     except InputFileError as error:
-        yield Fault(str(path.with_name(_EXPECTED)), str(error))
+        yield Fault(str(path.with_name(EXPECTED)), str(error))
         expected = {}
-    yield from _documents(str(path), body, lines=_suffix(path) in _LINES, expected=expected)
+    yield from _documents(str(path), body, lines=suffix(path) in LINES, expected=expected)
 
 
 def _expected_beside(path: Path) -> Json:
-    beside = path.with_name(_EXPECTED)
+    beside = path.with_name(EXPECTED)
     if not beside.is_file():
         return {}
     found = parse(beside.read_bytes())

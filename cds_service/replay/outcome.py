@@ -50,8 +50,11 @@ def key_of(outcome: Outcome) -> tuple[str, str, str]:
 
 
 def steady(card: Json) -> Json:
-    """A card without what differs each time or each day: uuids, and the ages of results."""
+    """A card without what differs each time or each day: uuids, the ages of results; and which knowledge it is of."""
     kept = {name: value for name, value in card.items() if name != "uuid"}
+    basis = element(card, "extension", EXTENSION)
+    if isinstance(basis, dict):
+        kept["extension"] = {EXTENSION: {name: value for name, value in basis.items() if name != "knowledge"}}
     kept["detail"] = _AGE_CELL.sub(r"\1 |", text(card, "detail"))
     kept["suggestions"] = [{k: v for k, v in s.items() if k != "uuid"} for s in objects(card, "suggestions")]
     return kept

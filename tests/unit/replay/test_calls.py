@@ -12,8 +12,10 @@ from cds_service.fhir.searches import PAGE_SIZE
 from cds_service.models import HookRequest
 from cds_service.replay import calls
 from cds_service.replay.calls import (
+    SERVICES,
     Prepared,
     dump_json,
+    for_charts,
     not_asked_for,
     observations_in,
     prepare,
@@ -88,6 +90,19 @@ def test_a_request_is_itself() -> None:
     assert prepared(call()).calls[0].service == "b2m-result-review"
 
 
+def test_a_chart_never_goes_to_a_service_about_orders() -> None:
+    orders = {"order-select": "companions", "order-sign": "companions-too"}
+    assert for_charts({**orders, "patient-view": "review"}) == ("patient-view", "review")
+    with pytest.raises(InputFileError, match="only order-select, order-sign are served"):
+        prepare(Input("x", patient()), orders)
+
+
+def test_a_request_about_orders_goes_to_the_service_of_its_hook() -> None:
+    prepared = prepare(Input("x", {**call(), "hook": "order-sign"}), SERVICES)
+    assert isinstance(prepared, Prepared)
+    assert [recorded.service for recorded in prepared.calls] == ["b2m-order-sign-companions"]
+
+
 def test_what_is_neither_is_a_fault() -> None:
     assert prepare(Input("x", {"a": 1}), HOOKS) == Fault(
         "x", "neither a CDS Hooks request (no hook) nor FHIR (no resourceType)"
@@ -148,3 +163,10 @@ def test_dates_are_moved_by_whole_days(printed: object, expected: object) -> Non
 
 def test_a_page_holds_more_than_a_fixture() -> None:
     assert PAGE_SIZE >= 20
+
+
+def test_a_call_that_brings_nothing_was_made_of_no_chart() -> None:
+    request = call() | {"prefetch": None}
+    found = prepare(Input("x", request), HOOKS)
+    assert isinstance(found, Prepared)
+    assert not_asked_for(found.calls[0]) == []

@@ -114,6 +114,15 @@ def test_a_card_of_another_service_is_known_by_its_source() -> None:
     assert steady({"summary": "x"})["detail"] == ""
 
 
+def test_other_knowledge_behind_the_same_card_is_no_difference() -> None:
+    basis = card()["extension"]["org.b2m-cds.basis"]
+    now = {"org.b2m-cds.basis": basis | {"knowledge": {"version": "2.0.0", "hash": "sha256:2"}}}
+    then = {"org.b2m-cds.basis": basis | {"knowledge": {"version": "1.0.0", "hash": "sha256:1"}}}
+    assert kinds([outcome(card(extension=then))], [outcome(card(extension=now))]) == []
+    other = {"org.b2m-cds.basis": basis | {"observations": ["Observation/b2m"]}}
+    assert kinds([outcome(card())], [outcome(card(extension=other))]) == [("reworded", "iss-stage")]
+
+
 def report(**parts: Any) -> Report:
     outcomes = [outcome(card("<b>bold</b>")), outcome(name="\x00bad", status=500, problem="it broke")]
     whole: dict[str, Any] = {
