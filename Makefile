@@ -3,14 +3,17 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 ARGS ?=
+# Tests run on every core; JOBS=0 runs them one after the other.
+JOBS ?= auto
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check serve bench clean
+.PHONY: help demo test gates check serve bench clean
 
 help:
 	@echo "make demo    real patients through the service, their cards in the terminal (ARGS=--once stops by itself)"
 	@echo "make test    every test"
-	@echo "make check   format, lint, types, import contracts, tests with coverage: what CI runs"
+	@echo "make gates   format, lint, types, import contracts"
+	@echo "make check   the gates, then the tests with coverage: what CI runs"
 	@echo "make bench   side by side with a bare Flask echo; figures as ratios"
 	@echo "make serve   the service on loopback, port 8000"
 	@echo "make clean   remove the virtual environment"
@@ -30,17 +33,19 @@ serve: $(VENV)/.installed
 	@$(BIN)/cds-service serve $(ARGS)
 
 test: $(VENV)/.installed
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n $(JOBS) --dist worksteal $(ARGS)
 
 bench: $(VENV)/.installed
 	@$(BIN)/python -m bench $(ARGS)
 
-check: $(VENV)/.installed
+gates: $(VENV)/.installed
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest --cov --cov-report=term $(ARGS)
+
+check: gates
+	$(MAKE) test ARGS="--cov --cov-report=term $(ARGS)"
 	$(BIN)/coverage report --include='cds_service/knowledge/*,cds_service/fhir/*' --fail-under=100
 
 clean:

@@ -6,6 +6,7 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -60,12 +61,14 @@ def running(application: str, check: Check) -> Iterator[Server]:
         *_OPTIONS,
         application,
     ]
-    process = subprocess.Popen(command, env=_environment())  # noqa: S603 - gunicorn with our own applications
-    try:
-        _wait_until_up(process, port)
-        yield Server(port, _worker_of(process.pid), check)
-    finally:
-        _stop(process)
+    with tempfile.TemporaryDirectory() as folder:
+        environment = _environment() | {"DATABASE_URL": f"sqlite:///{folder}/bench.sqlite"}
+        process = subprocess.Popen(command, env=environment)  # noqa: S603 - gunicorn with our own applications
+        try:
+            _wait_until_up(process, port)
+            yield Server(port, _worker_of(process.pid), check)
+        finally:
+            _stop(process)
 
 
 def take_turn(server: Server, bodies: Sequence[bytes]) -> Turn:
@@ -117,7 +120,7 @@ def _post(connection: HTTPConnection, body: bytes) -> tuple[float, int, bytes]:
 
 
 def _environment() -> dict[str, str]:
-    """Ours, without what would configure either server: both run with their defaults."""
+    """Ours, without what would configure either server: both run with their defaults, but for where it remembers."""
     settings = {name.upper() for name in Settings.model_fields} | {"GUNICORN_CMD_ARGS", "WEB_CONCURRENCY"}
     return {name: value for name, value in os.environ.items() if name.upper() not in settings}
 

@@ -7,33 +7,51 @@ from functools import partial
 
 from flask import Flask
 
+from cds_service import __version__
 from cds_service.config import Settings, SiteProfile, load_settings, load_site
 from cds_service.errors import StoreUnavailable
 from cds_service.fhir.client import FhirClient
 from cds_service.fhir.local_codes import LocalCodes
-from cds_service.hooks import cors, operation_outcome, operators, routes, security_headers
+from cds_service.hooks import access_log, cors, operation_outcome, operators, routes, security_headers
 from cds_service.hooks.trust import Gate, log_mode
 from cds_service.knowledge import model
 from cds_service.knowledge.model import Rule
-from cds_service.pages import knowledge
+from cds_service.pages import knowledge, operations, workbench
+from cds_service.record import logs
+from cds_service.record.metrics import Metrics
 from cds_service.record.pseudonyms import load_pseudonyms
 from cds_service.record.store import Store
 from cds_service.rules_in_force import Change, RulesInForce
 
 #: Who may call the routes of each blueprint; one that is not named here is for operators only.
-AUDIENCES: dict[str, operators.Audience] = {"hooks": "clients", "knowledge": "operators"}
+AUDIENCES: dict[str, operators.Audience] = {
+    "hooks": "clients",
+    "knowledge": "operators",
+    "metrics": "operators",
+    "probes": "anybody",
+    "workbench": "operators",
+}
 
 
 def _now() -> datetime:
     return datetime.now(UTC)
 
 
-def _open_store(settings: Settings) -> Store:
+def _open_store(settings: Settings, metrics: Metrics) -> Store:
     """The store of the settings; it logs what is wrong where it cannot be had, and the service starts without."""
-    store = Store(settings.database_url, pseudonyms=load_pseudonyms(settings.pseudonym_keys))
-    with contextlib.suppress(StoreUnavailable):
-        store.ping()
+    pseudonyms = load_pseudonyms(settings.pseudonym_keys)
+    store = Store(settings.database_url, pseudonyms=pseudonyms, on_lost=metrics.lost)
+    _answers(store)
     return store
+
+
+def _answers(store: Store) -> bool:
+    """Whether the store takes a transaction now."""
+    try:
+        store.ping()
+    except StoreUnavailable:
+        return False
+    return True
 
 
 def _note_changes(store: Store, changes: Sequence[Change]) -> None:
@@ -61,7 +79,9 @@ def create_app(
     """
     settings = settings or load_settings()
     site = load_site(settings.site_profile) if site is None else site
-    store = _open_store(settings)
+    logs.silence_what_quotes()
+    metrics = Metrics()
+    store = _open_store(settings, metrics)
     gate = Gate(settings, site, store)
     log_mode(gate.mode, site.client)
     rules = model.load() if rules is None else rules
@@ -70,16 +90,33 @@ def create_app(
         settings=settings,
         rules=running,
         clock=clock,
-        fetch=FhirClient(site, settings).open,
+        fetch=metrics.counting(FhirClient(site, settings).open),
         codes=LocalCodes(site.local_codes),
         gate=gate,
         store=store,
+        metrics=metrics,
+    )
+    ready = operations.Readiness(
+        {"store": lambda: _answers(store), "knowledge": lambda: bool(rules), "keys": gate.has_keys}
     )
     app = Flask("cds_service", static_folder=None)
+    app.extensions |= {"ready": ready, "store": store}
+    access_log.register(app, metrics)
     app.register_blueprint(routes.blueprint(service))
     app.register_blueprint(knowledge.blueprint(rules))
+    app.register_blueprint(operations.probes(ready))
+    app.register_blueprint(operations.measures(metrics, __version__))
+    if settings.workbench:
+        is_open = gate.mode != "registered clients"
+        app.register_blueprint(workbench.blueprint(workbench.Bench(settings, running, clock, service.codes, is_open)))
     operation_outcome.register(app)
     security_headers.register(app)
     cors.register(app, settings.allowed_origins)
     operators.register(app, settings, AUDIENCES)
     return app
+
+
+def before_fork(app: Flask) -> None:
+    """Does once what each worker would have to do, and closes what may not be used on both sides of a fork."""
+    app.extensions["ready"]()
+    app.extensions["store"].disconnect()

@@ -147,6 +147,12 @@ class Settings(BaseSettings):
     behind_proxy: bool = False
     """A buffering proxy stands in front, as docs/proxy.md has it: slow clients are its business."""
 
+    log_format: Literal["json", "text"] = "json"
+    """How ``cds-service serve`` writes its log on stderr: a JSON object a line, or text."""
+
+    log_level: Literal["info", "warning", "error"] = "info"
+    """What it logs: also each call, or what should be looked at only. There is no debug: it would quote requests."""
+
     public_base_url: Annotated[str, BeforeValidator(_base_url)] | None = None
     """The address under which EHRs call, as their tokens' ``aud`` begins; needed where clients are registered."""
 
@@ -163,11 +169,8 @@ class Settings(BaseSettings):
     """Bearer token of the operator routes, 16 characters or more; without it they are for loopback and trusted proxies
     only."""
 
-    operator_header: Annotated[str, Field(pattern=r"^[A-Za-z0-9]+(-[A-Za-z0-9]+)*$")] = "X-Operator"
-    """Header by which a trusted proxy says that the caller is an operator."""
-
     trusted_proxies: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed_addresses)] = ()
-    """Addresses of proxies whose OPERATOR_HEADER counts, separated by commas; none by default."""
+    """Addresses of proxies whose X-Operator header counts, separated by commas; none by default."""
 
     database_url: str = "sqlite:///b2m-cds.sqlite"
     """Where decisions, cards and feedback are kept: an SQLite file or PostgreSQL (postgresql+psycopg://...)."""
@@ -180,6 +183,9 @@ class Settings(BaseSettings):
 
     retention_days: Annotated[int, Field(ge=1, le=36_500)] = 365
     """How long decisions and feedback are kept, in days; ``cds-service store purge`` removes what is older."""
+
+    workbench: bool = False
+    """Serves the workbench at /, a page on which charts can be tried, for operators."""
 
 
 Algorithm = Literal["RS256", "RS384", "RS512", "ES256", "ES384", "ES512"]

@@ -11,6 +11,10 @@ settings.register_profile("here", deadline=None)
 settings.load_profile("ci" if os.environ.get("CI") else "here")
 
 
+#: Every app of a test has a store of its own in memory, unless the test names another.
+os.environ["DATABASE_URL"] = "sqlite://"
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """With REQUIRE_ALL set, a skipped test has failed: CI installs every tool that tests need."""

@@ -8,8 +8,12 @@ import pytest
 
 from cds_service.cli.main import cli
 from cds_service.config import Settings
+from cds_service.knowledge.identity import source
 from cds_service.knowledge.model import load
+from cds_service.record.metrics import Metrics
+from cds_service.review.page import pages
 from tests import failure_matrix
+from tests.conformance import table
 
 ROOT = Path(__file__).parents[1]
 
@@ -18,22 +22,36 @@ def text(name: str) -> str:
     return (ROOT / name).read_text("utf-8")
 
 
+def commands() -> dict[str, click.Command]:
+    """Every command by what is typed: those of a group by both names."""
+    found: dict[str, click.Command] = {}
+    for name, command in cli.commands.items():
+        below = command.commands if isinstance(command, click.Group) else {}
+        found |= {f"{name} {sub}": one for sub, one in below.items()} or {name: command}
+    return found
+
+
 def test_every_setting_is_documented_with_its_default() -> None:
     rows = dict(re.findall(r"^\| `([A-Z_]+)` \| `([^`]*)` \|", text("docs/settings.md"), re.MULTILINE))
     assert rows == {name.upper(): str(field.default) for name, field in Settings.model_fields.items()}
 
 
+def test_every_metric_is_documented_with_its_labels() -> None:
+    rows = re.findall(r"^\| `(b2m_cds_[a-z_]+)` \|([^|]*)\|", text("docs/operations.md"), re.MULTILINE)
+    assert {name: tuple(re.findall("`([a-z]+)`", labels)) for name, labels in rows} == Metrics().labels
+
+
 def test_every_command_is_documented() -> None:
-    assert [name for name in cli.commands if f"`cds-service {name}`" not in text("docs/settings.md")] == []
+    assert [name for name in commands() if f"`cds-service {name}`" not in text("docs/settings.md")] == []
 
 
 def test_every_option_is_documented() -> None:
-    options = [o for c in cli.commands.values() for p in c.params for o in p.opts if o.startswith("--")]
+    options = [o for c in commands().values() for p in c.params for o in p.opts if o.startswith("--")]
     assert [option for option in options if f"`{option}`" not in text("docs/settings.md")] == []
 
 
 def test_every_option_has_a_help_text() -> None:
-    options = [p for c in cli.commands.values() for p in c.params if isinstance(p, click.Option)]
+    options = [p for c in commands().values() for p in c.params if isinstance(p, click.Option)]
     assert [option.name for option in options if not option.help] == []
 
 
@@ -46,6 +64,15 @@ def test_every_rule_is_in_the_readme_and_in_the_knowledge_log() -> None:
     for rule in load():
         assert f"`{rule.id}`" in text("README.md")
         assert f"`{rule.id}` {rule.version}" in text("KNOWLEDGE.md")
+
+
+def test_the_version_of_the_knowledge_is_in_its_log() -> None:
+    assert f"Knowledge {source().version}" in text("KNOWLEDGE.md")
+
+
+def test_the_pages_of_the_rules_are_those_of_the_rules() -> None:
+    found = {path.name: path.read_text("utf-8") for path in (ROOT / "docs" / "rules").glob("*.md")}
+    assert found == pages(load()), "cds-service rules pages docs/rules"
 
 
 @pytest.mark.parametrize("name", ["README.md", *(str(p.relative_to(ROOT)) for p in (ROOT / "docs").rglob("*.md"))])
@@ -67,7 +94,7 @@ def test_constraints_name_no_address() -> None:
 
 
 def test_the_layers_of_the_layout_are_those_that_are_checked() -> None:
-    block = re.search(r"\n\n((?:    [a-z| ]+\n)+)\n## Invariants", text("docs/architecture.md"))
+    block = re.search(r"\n\n((?:    [a-z_| ]+\n)+)\n## Invariants", text("docs/architecture.md"))
     assert block is not None
     layers = re.search(r"layers = \[(.*?)\]", text("pyproject.toml"), re.DOTALL)
     assert layers is not None
@@ -78,3 +105,7 @@ def test_the_failure_matrix_is_the_one_that_the_tests_show() -> None:
     assert text("docs/failure-matrix.md") == failure_matrix.page(), (
         "python -m tests.failure_matrix > docs/failure-matrix.md"
     )
+
+
+def test_the_conformance_table_is_the_one_that_the_tests_show() -> None:
+    assert text("docs/conformance.md") == table.page(), "python -m tests.conformance.table > docs/conformance.md"

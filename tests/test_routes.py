@@ -29,8 +29,22 @@ ROUTES: dict[tuple[str, str], Audience | str] = {
     ("GET", "/knowledge"): "operators",
     ("OPTIONS", "/knowledge/<rule_id>"): "operators",
     ("GET", "/knowledge/<rule_id>"): "operators",
+    ("OPTIONS", "/"): "operators",
+    ("GET", "/"): "operators",
+    ("OPTIONS", "/workbench/try"): "operators",
+    ("POST", "/workbench/try"): "operators",
+    ("OPTIONS", "/workbench/static/<path:filename>"): "operators",
+    ("GET", "/workbench/static/<path:filename>"): "operators",
+    ("OPTIONS", "/livez"): "anybody",
+    ("GET", "/livez"): "anybody",
+    ("OPTIONS", "/readyz"): "anybody",
+    ("GET", "/readyz"): "anybody",
+    ("OPTIONS", "/version"): "operators",
+    ("GET", "/version"): "operators",
+    ("OPTIONS", "/metrics"): "operators",
+    ("GET", "/metrics"): "operators",
 }
-VALUES = {"<service_id>": "b2m-result-review", "<rule_id>": RULES[0].id}
+VALUES = {"<service_id>": "b2m-result-review", "<rule_id>": RULES[0].id, "<path:filename>": "workbench.js"}
 
 
 @pytest.fixture
@@ -40,7 +54,7 @@ def ehr(tmp_path: Path) -> Ehr:
 
 @pytest.fixture
 def app(ehr: Ehr) -> Flask:
-    settings = Settings(public_base_url=BASE, operator_token=SecretStr(TOKEN))
+    settings = Settings(public_base_url=BASE, operator_token=SecretStr(TOKEN), workbench=True)
     return create_app(settings, rules=RULES, site=SiteProfile(client=(ehr.client(),)))
 
 
@@ -52,7 +66,8 @@ def address(rule: str) -> str:
 
 def status(app: Flask, method: str, path: str, token: str = "", settings: dict[str, str] = STRANGER) -> int:
     headers = {"Authorization": f"Bearer {token}"} if token else {}
-    return app.test_client().open(path, method=method, headers=headers, environ_base=settings).status_code
+    answer = app.test_client().open(path, method=method, headers=headers, environ_base=settings, buffered=True)
+    return answer.status_code
 
 
 def test_every_route_is_in_the_table(app: Flask) -> None:
@@ -71,7 +86,7 @@ def test_every_route_states_what_the_table_says(app: Flask) -> None:
 
 def test_no_address_redirects(app: Flask) -> None:
     """A redirect loses a call's body or token, and tells what is there."""
-    assert [rule.rule for rule in app.url_map.iter_rules() if rule.rule.endswith("/")] == []
+    assert [rule.rule for rule in app.url_map.iter_rules() if rule.rule.endswith("/")] == ["/"]
     assert not app.url_map.merge_slashes
 
 
@@ -87,7 +102,7 @@ def test_a_stranger(app: Flask, method: str, rule: str) -> None:
 
 @pytest.mark.parametrize(("method", "rule"), ROUTES)
 def test_a_stranger_where_no_client_is_registered(method: str, rule: str) -> None:
-    app, path = create_app(Settings(), rules=RULES, site=SiteProfile()), address(rule)
+    app, path = create_app(Settings(workbench=True), rules=RULES, site=SiteProfile()), address(rule)
     expected = {"clients": 403, "operators": 404, "public preflight": 204, "anybody": 200}[ROUTES[method, rule]]
     assert status(app, method, path) == expected
 

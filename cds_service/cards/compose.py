@@ -13,7 +13,7 @@ from cds_service.cards.override_reasons import REASONS
 from cds_service.cards.suppression import HeldBack, Saying
 from cds_service.cards.trend import earlier_results, only_in_table, results_in_table, trend_table
 from cds_service.facts import Facts, Moment, Result
-from cds_service.knowledge import identity, terms
+from cds_service.knowledge import identity, series, terms
 from cds_service.knowledge.model import SUMMARY_LIMIT, Finding, Outcome, Proposal, Rule, Threshold
 from cds_service.models import Card, Coding, Source, Suggestion
 
@@ -23,6 +23,8 @@ MOST_CARDS = 2
 _LONGEST_VALUE = 1000
 #: The end of a threshold's name, in words.
 SIDES = {"below": "below", "from": "from", "above": "above", "to": "up to"}
+_AROUND_THE_NUMBER = {"pH": "pH {}", "fold": "{}-fold"}
+_COUNTED = {"days", "hours", "years", "weeks", "months"}
 UNRUN = "One check could not be run; this review is incomplete."
 
 
@@ -330,13 +332,21 @@ def _age(days: int) -> str:
 def threshold_text(name: str, threshold: Threshold, inputs: Sequence[Result]) -> str:
     """A threshold in words, in the laboratory's own unit too where it differs, and called a default where it is one."""
     side = SIDES[name.rsplit("_", 1)[-1]]
-    text = f"{threshold.says}: {side} {threshold.value:f} {threshold.unit}"
+    text = f"{threshold.says}: {side} {_amount(threshold)}"
     compared = next((r for r in inputs if threshold.of and r.analyte == threshold.of), None)
     if compared and compared.printed_unit.factor != 1:
         local = threshold.value / compared.printed_unit.factor
         text += f" ({_short(local)} {escape(compared.printed_unit.text)})"
     default = "set by this site" if threshold.local else "service default"
     return text + (f" ({default})" if threshold.basis == "service default" else "")
+
+
+def _amount(threshold: Threshold) -> str:
+    """Value and unit as they are read: "pH 6", "3-fold", "1 day", "0.37 mg/24 h"."""
+    number, unit = f"{threshold.value:f}", series.in_words(threshold.unit)
+    if unit in _AROUND_THE_NUMBER:
+        return _AROUND_THE_NUMBER[unit].format(number)
+    return f"{number} {unit.removesuffix('s') if threshold.value == 1 and unit in _COUNTED else unit}"
 
 
 def _short(number: Decimal) -> str:

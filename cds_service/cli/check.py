@@ -1,7 +1,9 @@
 """``cds-service check``: the configuration as it takes effect, what it means, and what is wrong with it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Literal
 
 import click
@@ -10,18 +12,23 @@ from pydantic import SecretStr
 from cds_service.config import Client, Settings, SiteProfile, is_loopback, load_settings, load_site
 from cds_service.errors import CdsServiceError, ConfigurationError
 from cds_service.hooks.key_sets import KeySet
+from cds_service.hooks.operators import HEADER
 from cds_service.hooks.services import services
 from cds_service.hooks.trust import mode_of
 from cds_service.knowledge import model
 from cds_service.record import upkeep
-from cds_service.record.engine import masked, open_engine
-from cds_service.record.pseudonyms import load_pseudonyms
+from cds_service.record.engine import file_of, masked, open_engine
+from cds_service.record.pseudonyms import Key, load_pseudonyms
 
 _SAID = {
     "registered clients": "a token of a registered client is needed",
     "open access": "ANYBODY who can reach this service is answered; for demonstrations only",
     "loopback only": "no client is registered: only this machine is answered",
 }
+IN_MEMORY = (
+    "DATABASE_URL=sqlite:// is a memory of each worker's own: a token could be used once in each, and all is lost at "
+    "the end. Expected sqlite:///file or postgresql+psycopg://..., or WORKERS=1 and no client in SITE_PROFILE."
+)
 _MARKS = {"ok": "  ", "note": "! ", "fault": "✗ "}
 
 
@@ -48,7 +55,7 @@ def check(offline: bool) -> None:
         *_access(settings, site),
         *_clients(site, settings, offline),
         *_memory(settings),
-        *_store(settings, offline),
+        *_store(settings, site, offline),
         *_knowledge(),
     ]
     click.echo("What that means")
@@ -79,15 +86,20 @@ def _access(settings: Settings, site: SiteProfile) -> Iterator[Line]:
         yield Line("fault", not_served_to_others(settings.bind_host))
     if not settings.behind_proxy and not is_loopback(settings.bind_host):
         yield Line("note", "BEHIND_PROXY is not set: nothing keeps slow clients off; see docs/proxy.md")
-    operators = [
-        *(["OPERATOR_TOKEN"] if settings.operator_token else []),
-        *(
-            [f"{settings.operator_header} from {', '.join(settings.trusted_proxies)}"]
-            if settings.trusted_proxies
-            else []
-        ),
+    if mode == "loopback only" and settings.behind_proxy:
+        yield Line("fault", "BEHIND_PROXY is set and no client is registered: nobody is answered, this machine neither")
+    ways = [
+        *([] if settings.behind_proxy else ["this machine"]),
+        *(["by OPERATOR_TOKEN"] if settings.operator_token else []),
+        *([f"by {HEADER} from {', '.join(settings.trusted_proxies)}"] if settings.trusted_proxies else []),
     ]
-    yield Line("ok", f"Operator pages: this machine{''.join(f', or by {way}' for way in operators)}")
+    yield Line("ok", f"Operator pages: {', or '.join(ways) or 'nobody'}")
+
+
+def is_in_memory(settings: Settings, site: SiteProfile, workers: int) -> bool:
+    """Whether the store is a worker's own, where workers and clients need one in common."""
+    engine = open_engine(settings.database_url)
+    return engine.dialect.name == "sqlite" and file_of(engine) is None and (workers > 1 or bool(site.client))
 
 
 def not_served_to_others(host: str) -> str:
@@ -132,7 +144,7 @@ def _memory(settings: Settings) -> Iterator[Line]:
     yield Line("ok", f"Kept for {settings.retention_days} days; `cds-service store purge` removes what is older")
 
 
-def _store(settings: Settings, offline: bool) -> Iterator[Line]:
+def _store(settings: Settings, site: SiteProfile, offline: bool) -> Iterator[Line]:
     url, lost = settings.database_url, "until then cards go out, nothing is kept and feedback is refused"
     try:
         keys = load_pseudonyms(settings.pseudonym_keys).keys
@@ -140,8 +152,9 @@ def _store(settings: Settings, offline: bool) -> Iterator[Line]:
     except ConfigurationError as error:
         yield Line("fault", str(error))
         return
-    if keys:
-        yield Line("ok", f"Pseudonyms: key {keys[0].id} in force, {len(keys) - 1} older to recognise rows")
+    yield from _pseudonyms(settings.pseudonym_keys, keys)
+    if is_in_memory(settings, site, settings.workers):
+        yield Line("fault", IN_MEMORY)
     if offline:
         return
     try:
@@ -152,11 +165,25 @@ def _store(settings: Settings, offline: bool) -> Iterator[Line]:
         return
     if found.is_current:
         yield Line("ok", f"Store: at revision {found.revision}")
+        yield from _overdue(found, settings.retention_days)
     elif engine.dialect.name == "sqlite":
         yield Line("ok", "Store: made, or brought up to date, at the first start")
     else:
         at = f"{masked(url)} is at revision {found.revision or 'none'}"
         yield Line("fault", f"Store: {at}; run `cds-service store migrate`: {lost}")
+
+
+def _overdue(found: upkeep.Status, days: int) -> Iterator[Line]:
+    if found.is_overdue(days, datetime.now(UTC)):
+        said = f"It holds what is older than RETENTION_DAYS={days}: run `cds-service store purge` every day"
+        yield Line("note", said)
+
+
+def _pseudonyms(path: Path | None, keys: Sequence[Key]) -> Iterator[Line]:
+    if keys:
+        yield Line("ok", f"Pseudonyms: key {keys[0].id} in force, {len(keys) - 1} older to recognise rows")
+    if path and path.stat().st_mode & 0o077:
+        yield Line("note", f"PSEUDONYM_KEYS={path} can be read or written by others than its owner; expected chmod 600")
 
 
 def _knowledge() -> Iterator[Line]:

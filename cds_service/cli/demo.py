@@ -5,6 +5,7 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -62,14 +63,22 @@ def _free_port(wanted: int) -> int:
 def _running_service(port: int) -> Iterator[str]:
     """The service in a process of its own, stopped at the end."""
     command = [sys.executable, "-m", "cds_service", "serve", "--host", _HOST, "--port", str(port), "--workers", "1"]
-    server = subprocess.Popen(command, env=os.environ | {"BIND_HOST": _HOST})  # noqa: S603 - our own module
     url = f"http://{_HOST}:{port}"
-    try:
-        _wait_until_up(server, url)
-        yield url
-    finally:
-        server.terminate()
-        server.wait(10)
+    with tempfile.TemporaryDirectory() as folder:  # what it remembers goes with it
+        own = {
+            "BIND_HOST": _HOST,
+            "DATABASE_URL": f"sqlite:///{folder}/demo.sqlite",
+            "WORKBENCH": "1",
+            "BEHIND_PROXY": "0",
+        }
+        own |= {"LOG_FORMAT": "text", "LOG_LEVEL": "warning"}
+        server = subprocess.Popen(command, env=os.environ | own)  # noqa: S603 - our own module
+        try:
+            _wait_until_up(server, url)
+            yield url
+        finally:
+            server.terminate()
+            server.wait(10)
 
 
 def _wait_until_up(server: "subprocess.Popen[bytes]", url: str) -> None:
@@ -140,6 +149,7 @@ def _post(url: str, service: str, request: Json) -> Json:
 def _say_what_next(console: Console, url: str, folder: Path) -> None:
     case = folder / "iss-stage-3-kidney" / "request.json"
     console.rule("Next")
+    console.print(f"Try your own charts, and these, in a browser:\n  {url}/", soft_wrap=True)
     console.print(f"The service listens on {url}. What it offers:\n  curl {url}/cds-services\nOne case, whole:")
     console.print(
         f"  curl -H 'Content-Type: application/json' --data @{case} {url}/cds-services/{_SERVICE}", soft_wrap=True

@@ -11,17 +11,16 @@ from rich.table import Table
 from rich.text import Text
 
 from cds_service.cards.markdown import plain
-from cds_service.cards.trend_chart import chart
 from cds_service.cli.card_view import show_card
 from cds_service.cli.replay import When
 from cds_service.config import Settings, load_settings, load_site
 from cds_service.errors import CallError, InputFileError
-from cds_service.knowledge.model import Rule, load
+from cds_service.knowledge.model import load
 from cds_service.record.history import ShownBefore
 from cds_service.record.pseudonyms import load_pseudonyms
 from cds_service.record.store import Store
 from cds_service.replay.calls import SERVICES, prepare
-from cds_service.replay.explain import Explanation, HistoryOf, explain
+from cds_service.replay.explain import Explanation, HistoryOf, charts, explain
 from cds_service.replay.inputs import Fault, read_inputs
 from cds_service.rules_in_force import in_force
 
@@ -44,7 +43,7 @@ def explain_command(path: str, as_of: datetime | None, chart_file: Path | None, 
     site = in_force(load(), load_site(settings.site_profile))
     rules = site.rules
     history_of = _history(settings, client) if history else lambda call: None
-    charts: list[tuple[str, str]] = []
+    drawn: list[tuple[str, str]] = []
     for given in read_inputs([path], sys.stdin.buffer):
         found = prepare(given, SERVICES) if not isinstance(given, Fault) else given
         if isinstance(found, Fault):
@@ -55,13 +54,13 @@ def explain_command(path: str, as_of: datetime | None, chart_file: Path | None, 
             try:
                 explanation = explain(call, rules, when, silent=site.silent, history_of=history_of)
                 _show(console, explanation)
-                charts += [(f"{call.name}, {specimen}", svg) for specimen, svg in _charts(explanation, rules)]
+                drawn += [(f"{call.name}, {specimen}", svg) for specimen, svg in charts(explanation, rules)]
             except CallError as error:
                 console.print(f"Refused: {error.message}", markup=False)
         for why, count in found.left_out.items():
             console.print(f"{count} Observations belong to no patient of this input: {why}.")
     if chart_file:
-        _write(console, charts, chart_file)
+        _write(console, drawn, chart_file)
 
 
 def _history(settings: Settings, client: str) -> HistoryOf:
@@ -70,25 +69,16 @@ def _history(settings: Settings, client: str) -> HistoryOf:
     return lambda call: ShownBefore(store, client, call)
 
 
-def _charts(found: Explanation, rules: Sequence[Rule]) -> list[tuple[str, str]]:
-    """Each specimen that has results, with the course of its B2M as SVG."""
-    facts = found.decision.facts
-    if facts is None:
-        return []
-    drawn = [(specimen, chart(facts.of(specimen), found.decision.findings, rules)) for specimen in facts.specimens]
-    return [(specimen, svg) for specimen, svg in drawn if svg]
-
-
-def _write(console: Console, charts: Sequence[tuple[str, str]], chart_file: Path) -> None:
+def _write(console: Console, drawn: Sequence[tuple[str, str]], chart_file: Path) -> None:
     """Writes a chart to the file that was named, several to numbered ones beside it.
 
     Raises:
         InputFileError: there is none to write, or it cannot be written.
     """
-    if not charts:
+    if not drawn:
         raise InputFileError(f"--chart {chart_file}: not written, for nothing here has a B2M result that can be read.")
-    for number, (of, svg) in enumerate(charts, 1):
-        file = chart_file if len(charts) == 1 else chart_file.with_stem(f"{chart_file.stem}-{number}")
+    for number, (of, svg) in enumerate(drawn, 1):
+        file = chart_file if len(drawn) == 1 else chart_file.with_stem(f"{chart_file.stem}-{number}")
         try:
             file.write_text(svg, "utf-8")
         except OSError as error:

@@ -9,10 +9,16 @@ from typing import Any
 import click
 
 from cds_service import __version__
+from cds_service.cli.check import check
 from cds_service.cli.demo import demo
 from cds_service.cli.explain import explain_command
+from cds_service.cli.feedback import feedback
+from cds_service.cli.population import population
 from cds_service.cli.replay import replay
+from cds_service.cli.rules import rules
 from cds_service.cli.serve import serve
+from cds_service.cli.store import store
+from cds_service.cli.token import token
 from cds_service.errors import CdsServiceError
 
 
@@ -34,4 +40,10 @@ def cli() -> None:
 cli.add_command(serve)
 cli.add_command(demo)
 cli.add_command(replay)
+cli.add_command(population)
 cli.add_command(explain_command)
+cli.add_command(rules)
+cli.add_command(check)
+cli.add_command(feedback)
+cli.add_command(store)
+cli.add_command(token)

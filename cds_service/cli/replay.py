@@ -18,7 +18,7 @@ from rich.text import Text
 from cds_service.fhir.gather import prefetch_templates
 from cds_service.fhir.shape import text
 from cds_service.replay import compare as comparing
-from cds_service.replay.calls import RESULT_REVIEW, Prepared, Recorded, prepare
+from cds_service.replay.calls import SERVICES, Prepared, Recorded, for_charts, prepare
 from cds_service.replay.expectations import differences
 from cds_service.replay.from_fhir import FhirServer, read_patient_ids
 from cds_service.replay.inputs import Fault, read_inputs
@@ -26,7 +26,6 @@ from cds_service.replay.outcome import Outcome, key_of, total_account
 from cds_service.replay.reports import Report, html, junit
 from cds_service.replay.run import Remote, local, run_all, token_of
 
-SERVICES = {"lab-result-review": RESULT_REVIEW, "patient-view": "b2m-chart-review"}
 _FOLDER = click.Path(file_okay=False, path_type=Path)
 _FILE = click.Path(dir_okay=False, path_type=Path)
 
@@ -152,7 +151,7 @@ def _asked(
     server: FhirServer, patient_ids: list[str], services: dict[str, str], remote: Remote | None
 ) -> Iterator[Recorded]:
     """The calls about the patients of a FHIR server, by the templates of the service that is to be called."""
-    hook, service = next(iter(services.items()))
+    hook, service = for_charts(services)
     templates = remote.templates(service) if remote else prefetch_templates()
     return server.calls(patient_ids, hook, service, templates)
 

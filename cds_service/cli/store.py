@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import click
 
 from cds_service.config import load_settings
+from cds_service.errors import CdsServiceError
 from cds_service.record import upkeep
 from cds_service.record.engine import masked
 from cds_service.record.pseudonyms import load_pseudonyms
@@ -37,7 +38,9 @@ def status() -> None:
     click.echo(f"{masked(settings.database_url)}: revision {found.revision or 'none'}{needs}")
     for table, rows in found.rows.items():
         click.echo(f"  {table}: {rows}")
-    click.echo(f"  oldest decision: {found.oldest.isoformat() if found.oldest else 'none'}")
+    overdue = found.is_overdue(settings.retention_days, datetime.now(UTC))
+    late = f" (older than RETENTION_DAYS={settings.retention_days}: run `cds-service store purge` every day)"
+    click.echo(f"  oldest decision: {found.oldest.isoformat() if found.oldest else 'none'}{late if overdue else ''}")
     ids = [key.id for key in pseudonyms.keys]
     kept = f"; kept to recognise old rows: {', '.join(ids[1:])}" if ids[1:] else ""
     click.echo(f"  key in force: {ids[0]}{kept}" if ids else "  no PSEUDONYM_KEYS: no pseudonym is stored")
@@ -51,7 +54,11 @@ def purge(older_than: int | None) -> None:
     days = settings.retention_days if older_than is None else older_than
     with upkeep.reaching(settings.database_url) as engine:
         removed = upkeep.purge(engine, now - timedelta(days=days), now)
-    click.echo(f"Removed, older than {days} days: {_counted(removed)}.")
+        click.echo(f"Removed, older than {days} days: {_counted(removed)}.")
+        if not upkeep.empty_log(engine):
+            raise CdsServiceError(
+                "What was removed is not yet out of the log of the database, since another program reads it: run again."
+            )
 
 
 @store.command()

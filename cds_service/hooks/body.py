@@ -46,9 +46,18 @@ def read_json(request: Request, most_bytes: int) -> Any:
     except (ValueError, ArithmeticError) as error:
         place = f" (line {error.lineno}, column {error.colno})" if isinstance(error, json.JSONDecodeError) else ""
         raise MalformedCall(f"The body is not JSON{place}.") from None
+    check_depth(document)
+    return document
+
+
+def check_depth(document: Any) -> None:
+    """Holds decoded JSON to the levels that can be worked on.
+
+    Raises:
+        MalformedCall: it is nested more than 100 levels deep.
+    """
     if _is_deeper_than(_MOST_LEVELS, document):
         raise _too_deep()
-    return document
 
 
 def _is_deeper_than(levels: int, document: Any) -> bool:

@@ -8,11 +8,19 @@ from cds_service.config import Settings
 from cds_service.errors import StoreUnavailable
 from cds_service.hooks.body import parse_feedback, read_json
 from cds_service.record.account import feedback_rows
+from cds_service.record.metrics import Metrics
 from cds_service.record.store import Store
 
 
 def take_feedback(
-    request: Request, store: Store | None, *, settings: Settings, service: str, client: str, received: datetime
+    request: Request,
+    store: Store | None,
+    *,
+    settings: Settings,
+    service: str,
+    client: str,
+    received: datetime,
+    metrics: Metrics,
 ) -> Response:
     """Keeps the feedback of a request. Cards that are not known are kept as they are named.
 
@@ -25,4 +33,5 @@ def take_feedback(
         raise StoreUnavailable
     comments = settings.keep_comments
     store.feedback(feedback_rows(given, service=service, client=client, received=received, keep_comments=comments))
+    metrics.given(service, (one.outcome for one in given))
     return Response("{}", content_type="application/json")

@@ -60,16 +60,21 @@ class KeySet:
         return len(self._entries)
 
     def refresh(self) -> None:
-        """Reads the keys anew, unless that was tried within the cool-down; what cannot be had leaves the old ones."""
+        """Reads the keys anew, unless that was tried within the cool-down; what cannot be had leaves the old ones.
+
+        A set that was had and is empty withdraws them.
+        """
         with self._lock:
             if not self._may_try():
                 return
             self._tried_at = self.clock()
-            entries = tuple(_signing_keys(self._document()))
-            if entries:
-                self._entries, self._parsed, self._had_at = entries, {}, self._tried_at
-            else:
+            listed = _listed(self._document())
+            if listed is None:
                 _log.warning("the keys of client %s could not be had anew", self.client.name)
+                return
+            self._entries, self._parsed, self._had_at = tuple(_signing_keys(listed)), {}, self._tried_at
+            if not self._entries:
+                _log.warning("client %s has no signing key now: none of its tokens is believed", self.client.name)
 
     def _age(self) -> float:
         return float("inf") if self._had_at is None else self.clock() - self._had_at
@@ -127,10 +132,15 @@ def _no_credentials(request: requests.PreparedRequest) -> requests.PreparedReque
     return request
 
 
-def _signing_keys(document: Any) -> Iterator[dict[str, Any]]:
-    """The public keys of a JWK Set that may sign; a private or a symmetric one is not taken."""
+def _listed(document: Any) -> list[Any] | None:
+    """What a JWK Set lists, which may be nothing; None where there is no such set."""
     entries = document.get("keys") if isinstance(document, dict) else None
-    for entry in entries if isinstance(entries, list) else ():
+    return entries if isinstance(entries, list) else None
+
+
+def _signing_keys(entries: list[Any]) -> Iterator[dict[str, Any]]:
+    """The public keys of a JWK Set that may sign; a private or a symmetric one is not taken."""
+    for entry in entries:
         if not isinstance(entry, dict) or not isinstance(entry.get("kid"), str):
             continue
         if entry.get("kty") in _KEY_TYPES.values() and entry.get("use", "sig") == "sig" and "d" not in entry:

@@ -18,6 +18,7 @@ from cds_service.errors import (
     UnknownService,
     WrongContentType,
 )
+from cds_service.record.logs import kind_and_place
 
 _log = logging.getLogger(__name__)
 _STATUS: dict[type[CallError], tuple[int, str]] = {
@@ -80,11 +81,7 @@ def _of_http_error(error: HTTPException) -> Response:
 
 def _of_any_error(error: Exception) -> Response:
     """The text of an unforeseen error may hold patient data: only its kind and place are logged."""
-    place = error.__traceback__
-    while place and place.tb_next:
-        place = place.tb_next
-    where = f"{place.tb_frame.f_code.co_qualname}:{place.tb_lineno}" if place else "unknown"
-    _log.error("unforeseen %s in %s", type(error).__name__, where)
+    _log.error("unforeseen %s", kind_and_place(error))
     return _answer(500, "exception", _INTERNAL, None)
 
 

@@ -10,6 +10,8 @@ from werkzeug.exceptions import MethodNotAllowed
 from cds_service.config import Settings
 from cds_service.hooks.peers import is_local, peer
 
+#: By it a trusted proxy says that the caller is an operator. No setting: a proxy takes this name off, and no other.
+HEADER = "X-Operator"
 #: Who may call. The token of "clients" is asked for by ``trust``.
 Audience = Literal["anybody", "clients", "operators"]
 
@@ -19,7 +21,7 @@ def register(app: Flask, settings: Settings, audiences: Mapping[str, Audience]) 
 
     Args:
         app: has all its blueprints.
-        settings: how an operator is known: OPERATOR_TOKEN, or OPERATOR_HEADER from one of TRUSTED_PROXIES.
+        settings: how an operator is known: OPERATOR_TOKEN, or X-Operator from one of TRUSTED_PROXIES.
         audiences: who may call the routes of a blueprint, by its name. Where nothing is stated, operators only: what
             was forgotten is hidden, not open.
     """
@@ -49,7 +51,7 @@ def _endpoint(app: Flask) -> str | None:
 
 
 def _is_operator(settings: Settings) -> bool:
-    return is_local(request) or _bears_the_token(settings) or _is_vouched_for(settings)
+    return is_local(request, settings) or _bears_the_token(settings) or _is_vouched_for(settings)
 
 
 def _bears_the_token(settings: Settings) -> bool:
@@ -61,4 +63,4 @@ def _bears_the_token(settings: Settings) -> bool:
 
 def _is_vouched_for(settings: Settings) -> bool:
     """Whether a trusted proxy says that this is an operator."""
-    return peer(request) in settings.trusted_proxies and bool(request.headers.get(settings.operator_header, "").strip())
+    return peer(request) in settings.trusted_proxies and bool(request.headers.get(HEADER, "").strip())

@@ -4,13 +4,13 @@ import contextlib
 import json
 import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from flask import Blueprint, Response, g, request
 
 from cds_service.config import Settings
-from cds_service.decide import PATIENT_VIEW, Decision, decide
+from cds_service.decide import PATIENT_VIEW, Decision, Failure, decide
 from cds_service.errors import Forbidden, MalformedCall, NothingDecided, StoreUnavailable, UnknownService
 from cds_service.fhir.gather import Fetch
 from cds_service.fhir.local_codes import NO_LOCAL_CODES, LocalCodes
@@ -22,6 +22,7 @@ from cds_service.hooks.trust import Caller, Gate
 from cds_service.models import Discovery, HookRequest
 from cds_service.record.account import account_of
 from cds_service.record.history import ShownBefore
+from cds_service.record.metrics import Metrics
 from cds_service.record.store import Store
 from cds_service.rules_in_force import InForce
 
@@ -39,6 +40,7 @@ class Wiring:
     codes: LocalCodes = NO_LOCAL_CODES
     gate: Gate | None = None
     store: Store | None = None
+    metrics: Metrics = field(default_factory=Metrics)
 
     def fetch_for(self, caller: Caller) -> Fetch | None:
         """The questions that this caller may have asked: to the FHIR servers of its registration."""
@@ -53,7 +55,8 @@ def blueprint(wired: Wiring) -> Blueprint:
 
     @routes.before_request
     def let_in() -> None:
-        g.caller = wired.gate.caller(request) if wired.gate else Caller()
+        with wired.metrics.stage("authenticate"):
+            g.caller = wired.gate.caller(request) if wired.gate else Caller()
 
     @routes.get("/cds-services")
     def discover() -> Response:
@@ -71,23 +74,12 @@ def blueprint(wired: Wiring) -> Blueprint:
     def call(service_id: str) -> Response:
         service, as_of, now = _offered(offered, service_id), wired.clock(), wired.rules()
         hook_request = _for_service(service, parse_call(read_json(request, wired.settings.max_body_bytes)))
-        try:
-            decision = decide(
-                hook_request,
-                rules=now.rules,
-                silent=now.silent,
-                as_of=as_of,
-                settings=wired.settings,
-                fetch=wired.fetch_for(g.caller),
-                codes=wired.codes,
-                history=ShownBefore(wired.store, g.caller.name, hook_request) if wired.store else None,
-            )
-        except NothingDecided as error:
-            _log_failures(error.failures)
-            raise
-        _log_failures(decision.failures)
+        wired.metrics.brought(service.prefetch, hook_request)
+        decision = _decided(wired, hook_request, as_of, now)
+        wired.metrics.decided(decision, service.id, now.silent)
         _remember(wired, decision, hook_request, service.id, as_of, now.silent)
         cards = [card.model_dump(mode="json", exclude_none=True) for card in decision.cards]
+        g.cards = len(cards)
         return Response(json.dumps({"cards": cards}), content_type="application/json")
 
     @routes.post("/cds-services/<service_id>/feedback")
@@ -100,9 +92,30 @@ def blueprint(wired: Wiring) -> Blueprint:
             service=service.id,
             client=g.caller.name,
             received=wired.clock(),
+            metrics=wired.metrics,
         )
 
     return routes
+
+
+def _decided(wired: Wiring, call: HookRequest, as_of: datetime, now: InForce) -> Decision:
+    """What is decided for the caller of this request; rules that could not be run are noted."""
+    try:
+        decision = decide(
+            call,
+            rules=now.rules,
+            silent=now.silent,
+            as_of=as_of,
+            settings=wired.settings,
+            fetch=wired.fetch_for(g.caller),
+            codes=wired.codes,
+            history=ShownBefore(wired.store, g.caller.scope, call) if wired.store else None,
+        )
+    except NothingDecided as error:
+        _note_failures(wired.metrics, error.failures)
+        raise
+    _note_failures(wired.metrics, decision.failures)
+    return decision
 
 
 def _offered(services: Mapping[str, Service], service_id: str) -> Service:
@@ -114,6 +127,7 @@ def _offered(services: Mapping[str, Service], service_id: str) -> Service:
     service = services.get(service_id)
     if service is None:
         raise UnknownService("No service of this id is offered; GET /cds-services lists them.")
+    g.service = service.id
     if not g.caller.may_call(service.id):
         raise Forbidden("This client is not registered for this service.")
     return service
@@ -125,7 +139,7 @@ def _remember(
     """Keeps what was decided of a B2M. Cards go out all the same where the store is down; it counts what it lost."""
     store = wired.store
     if store and decision.facts:
-        with contextlib.suppress(StoreUnavailable):
+        with contextlib.suppress(StoreUnavailable), wired.metrics.stage("record"):
             account = account_of(
                 decision,
                 call,
@@ -134,6 +148,7 @@ def _remember(
                 at=at,
                 pseudonyms=store.pseudonyms,
                 silent=silent,
+                scope=g.caller.scope,
             )
             store.remember(account)
 
@@ -151,6 +166,7 @@ def _for_service(service: Service, call: HookRequest) -> HookRequest:
     return call
 
 
-def _log_failures(failures: Sequence[object]) -> None:
+def _note_failures(metrics: Metrics, failures: Sequence[object]) -> None:
+    metrics.failed(failure for failure in failures if isinstance(failure, Failure))
     for failure in failures:
         _log.error("a rule could not be run: %s", failure)

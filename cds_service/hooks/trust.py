@@ -7,6 +7,7 @@ refusal says nothing more than that it is one. CDS Hooks 2.0, "Trusting CDS Clie
 import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from threading import Lock
@@ -27,6 +28,8 @@ _LEEWAY_SECONDS = 60
 _LONGEST_LIFE_SECONDS = 3600
 _LONGEST_TOKEN = 16_384
 _LONGEST_ID = 256
+#: How much longer a used token is remembered: clocks of hosts that share a store differ, and one of them forgets it.
+_CLOCK_MARGIN_SECONDS = 300
 _MOST_REMEMBERED = 100_000
 _OPTIONS: Options = {"require": ["iss", "aud", "exp", "iat", "jti"], "enforce_minimum_key_length": True}
 
@@ -46,14 +49,20 @@ class SeenTokens(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who called: a registered client, or None where access is open."""
+    """Who called: a registered client, or None where access is open, and the tenant that its token names."""
 
     client: Client | None = None
+    tenant: str = ""
 
     @property
     def name(self) -> str:
         """The client's registered name, "" where access is open."""
         return self.client.name if self.client else ""
+
+    @property
+    def scope(self) -> str:
+        """Within what its ids are unique, for pseudonyms: the client, and the tenant where its token names one."""
+        return f"{self.name}/{self.tenant}" if self.tenant else self.name
 
     def may_call(self, service_id: str) -> bool:
         """Whether its registration covers the service."""
@@ -101,10 +110,17 @@ class Gate:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.mode = mode_of(settings, site)
-        self._base = settings.public_base_url or ""
+        self._settings, self._base = settings, settings.public_base_url or ""
         self._seen, self._own = seen, _OwnMemory()
         age = settings.jwks_max_age_hours * 3600
         self.key_sets = {client.iss: KeySet(client, age, clock) for client in site.client}
+
+    def has_keys(self) -> bool:
+        """Whether anybody's token can be checked; keys that were never had are asked for first, all at once."""
+        never_had = [keys for keys in self.key_sets.values() if not len(keys)]
+        with ThreadPoolExecutor(thread_name_prefix="keys") as threads:
+            list(threads.map(KeySet.refresh, never_had))
+        return not self.key_sets or any(map(len, self.key_sets.values()))
 
     def caller(self, request: Request) -> Caller:
         """Who sent this request.
@@ -114,15 +130,15 @@ class Gate:
             Forbidden: access is for loopback only, and this comes from elsewhere.
         """
         if self.mode == "registered clients":
-            return Caller(self._client_of(_bearer_token(request), self._base + request.path))
-        if self.mode == "loopback only" and not is_local(request):
+            return self._bearer_of(_bearer_token(request), self._base + request.path)
+        if self.mode == "loopback only" and not is_local(request, self._settings):
             raise Forbidden(
                 "No client is registered, so that only this machine may call. Register clients in SITE_PROFILE; "
                 "OPEN_ACCESS=1 lets anybody in, for a demonstration."
             )
         return Caller()
 
-    def _client_of(self, token: str, address: str) -> Client:
+    def _bearer_of(self, token: str, address: str) -> Caller:
         try:
             header = jwt.get_unverified_header(token)
             issuer = jwt.decode(token, options={"verify_signature": False}).get("iss")
@@ -138,21 +154,17 @@ class Gate:
                 leeway=_LEEWAY_SECONDS,
                 options=_OPTIONS,
             )
+            issued, expires = float(claims["iat"]), float(claims["exp"])
         except (jwt.PyJWTError, ValueError, OverflowError, RecursionError) as error:
             raise Unauthenticated(type(error).__name__) from None
-        self._check_claims(keys.client, claims)
-        return keys.client
-
-    def _check_claims(self, client: Client, claims: Mapping[str, Any]) -> None:
-        if client.tenants and claims.get("tenant") not in client.tenants:
-            raise Unauthenticated("the tenant is not registered")
-        expires, token_id = float(claims["exp"]), claims["jti"]
-        if expires - time.time() > _LONGEST_LIFE_SECONDS + _LEEWAY_SECONDS:
+        tenant = _tenant(keys.client, claims.get("tenant"))
+        if expires - issued > _LONGEST_LIFE_SECONDS:
             raise Unauthenticated("the token lives longer than an hour")
-        if not 0 < len(token_id) <= _LONGEST_ID:
+        if not 0 < len(claims["jti"]) <= _LONGEST_ID:
             raise Unauthenticated("the jti is empty or too long")
-        if not self._is_first_use(client.iss, token_id, expires + _LEEWAY_SECONDS):
+        if not self._is_first_use(keys.client.iss, claims["jti"], expires + _LEEWAY_SECONDS + _CLOCK_MARGIN_SECONDS):
             raise Unauthenticated("the token was used before")
+        return Caller(keys.client, tenant)
 
     def _is_first_use(self, issuer: str, token_id: str, expires: float) -> bool:
         """Asks the store and this worker's memory: what only the one of them has seen is a replay too."""
@@ -172,6 +184,21 @@ def _bearer_token(request: Request) -> str:
     if len(token) > _LONGEST_TOKEN:
         raise Unauthenticated("the token is too long")
     return token.strip()
+
+
+def _tenant(client: Client, claimed: Any) -> str:
+    """The tenant that a token names, "" for none.
+
+    Raises:
+        Unauthenticated: the client has other tenants, or it is no name.
+    """
+    if client.tenants and claimed not in client.tenants:
+        raise Unauthenticated("the tenant is not registered")
+    if claimed is None:
+        return ""
+    if not isinstance(claimed, str) or len(claimed) > _LONGEST_ID or "\0" in claimed:
+        raise Unauthenticated("the tenant is no name")
+    return claimed
 
 
 def _key(keys: KeySet, header: Mapping[str, Any]) -> jwt.PyJWK:

@@ -14,6 +14,7 @@ from cds_service.knowledge import context, levels, lymphoid, myeloma, states, te
 from cds_service.knowledge.kidney import REPORTED_EGFR
 from cds_service.knowledge.model import Rule
 from cds_service.knowledge.terms.coded import coded_terms
+from cds_service.knowledge.urine import Acidity
 
 
 class Why(Enum):
@@ -26,11 +27,15 @@ class Why(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """A test that is missing: the key of its analyte or coded item, why, and the nearest result where there is one."""
+    """A test that is missing: the key of its analyte or coded item, why, and the nearest result where there is one.
+
+    ``within`` names the threshold in days from the B2M, "" for what belongs to the same urine, or to no time.
+    """
 
     key: str
     why: Why
     nearest: Result | None = None
+    within: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +63,15 @@ _OF_PRECURSOR = (_CREATININE, _CALCIUM, _HEMOGLOBIN, _M_PROTEIN, _LIGHT_CHAINS)
 _SERUM_B2M = _Test(("b2m-serum",), "serum_b2m_days_to")
 _URINE_PH, _URINE_CREATININE = _Test(("urine-ph",), ""), _Test(("urine-creatinine",), "")
 _URINE_ALBUMIN = _Test(("urine-albumin-ratio", "urine-albumin", "urine-protein-ratio", "urine-protein"), "")
+_PHOSPHATE = _Test(("phosphate",))
+_CADMIUM = (_Test(("cadmium-urine-ratio",)), _Test(("cadmium-blood",)))
 _GENETICS_OF_MYELOMA = ("del-17p", "t-4-14", "t-14-16", "t-14-20", "gain-1q", "tp53-mutation", "del-1p32")
 _TP53 = ("del-17p", "tp53-mutation")
 _IGHV = "ighv-unmutated"
 #: Whose index holds for new disease alone.
 _NEW_ONLY = (lymphoid.FOLLICULAR, lymphoid.DLBCL)
+_OF_24_HOURS = "24 hour"
+_CREATININE_DAYS, _ACUTE_DAYS = "creatinine_days_to", "creatinine_acute_days_to"
 _NO_RESULT = (Reason.STATUS, Reason.ENTERED_IN_ERROR)
 
 
@@ -125,14 +134,54 @@ def precursor(facts: Facts) -> Problem | None:
 
 
 def _beside_urine(facts: Facts, rule: Rule, b2m: Result) -> Iterator[Missing]:
-    if states.pregnant(facts, b2m.when) or states.dialysis(facts) is states.Dialysis.YES:
+    if not _is_urine_read(facts, b2m):
+        return
+    if states.exposed_to_cadmium(facts) and states.is_child(facts, b2m.when) is not True:
+        yield from _results(facts, rule, b2m, _CADMIUM)
+    above = levels.of_urine(facts, rule, b2m).above
+    if above is False:
         return
     tests = {
         "urine": [_URINE_PH, _SERUM_B2M, _URINE_ALBUMIN, _URINE_CREATININE, _KIDNEY],
         "urine ratio": [_URINE_PH, _SERUM_B2M, _URINE_ALBUMIN, _KIDNEY],
         "24 h urine": [_SERUM_B2M, _KIDNEY],
     }
-    yield from _results(facts, rule, b2m, tests[facts.specimen])
+    kind = "24 h urine" if is_of_24_hours(b2m.loinc) else facts.specimen
+    yield from _results(facts, rule, b2m, tests[kind])
+    if is_tubular(facts, rule):
+        yield from _results(facts, rule, b2m, [_PHOSPHATE])
+
+
+def _is_urine_read(facts: Facts, b2m: Result) -> bool:
+    """Whether any rule reads this urine: not in pregnancy, nor on dialysis."""
+    return not states.pregnant(facts, b2m.when) and states.dialysis(facts) is not states.Dialysis.YES
+
+
+def is_of_24_hours(loinc: str) -> bool:
+    """Whether a code is of a urine that was collected over 24 hours: ratios to creatinine are of either kind."""
+    return _OF_24_HOURS in terms.analyte_of_loinc()[loinc][1].name
+
+
+def is_tubular(facts: Facts, rule: Rule) -> bool:
+    """Whether the urine B2M is raised and a serum B2M near it is not: what tells more is what else the tubule loses."""
+    b2m = facts.b2m
+    if b2m is None or not levels.of_urine(facts, rule, b2m).above:
+        return False
+    near = facts.within(("b2m-serum",), b2m.when, rule.value("serum_b2m_days_to"))
+    serum = next((r for r in near if levels.can_be_compared(r)), None)
+    return serum is not None and levels.of_serum(facts, rule, serum).above is False
+
+
+def needs_fresh_void(facts: Facts, rule: Rule) -> bool:
+    """Whether a urine B2M is not raised and its pH does not let it count: then only another urine tells more."""
+    b2m = facts.b2m
+    if b2m is None or facts.specimen not in urine.SPECIMENS or not levels.can_be_compared(b2m):
+        return False
+    if not _is_urine_read(facts, b2m) or levels.of_urine(facts, rule, b2m).above is not False:
+        return False
+    acidity = urine.ph_of(facts, rule, b2m).acidity
+    not_sent = acidity is Acidity.UNKNOWN and _is_not_known(facts, _URINE_PH)
+    return acidity is not Acidity.VOUCHES and not not_sent
 
 
 def _beside_csf(facts: Facts, rule: Rule, b2m: Result) -> Iterator[Missing]:
@@ -152,6 +201,8 @@ _TO_ORDER = {
     "b2m-serum-before-session": _Test(("b2m-serum",), ""),
     "urine-ph": _URINE_PH,
     "urine-creatinine": _URINE_CREATININE,
+    "cadmium-urine": _CADMIUM[0],
+    "cadmium-blood": _CADMIUM[1],
 }
 
 
@@ -170,7 +221,13 @@ def to_order(facts: Facts, rule: Rule, names: Iterable[str]) -> tuple[ToOrder, .
     only another draft answers.
     """
     tests = [_TO_ORDER[name] for name in names]
-    return tuple(ToOrder(test.keys[0], test.within) for test in tests if not _is_answered(facts, rule, test))
+    return tuple(ToOrder(test.keys[0], _window(facts, test)) for test in tests if not _is_answered(facts, rule, test))
+
+
+def _window(facts: Facts, test: _Test) -> str:
+    """The threshold in days of a test: in acute kidney injury a creatinine is soon out of date."""
+    acute = facts.taken is not None and states.acute_kidney_injury(facts, facts.taken)
+    return _ACUTE_DAYS if acute and test.within == _CREATININE_DAYS else test.within
 
 
 def _is_answered(facts: Facts, rule: Rule, test: _Test) -> bool:
@@ -180,7 +237,7 @@ def _is_answered(facts: Facts, rule: Rule, test: _Test) -> bool:
     if when is None or not test.within:
         return False
     found = (r for r in facts.results if r.analyte in test.keys and _has_limit(r, test))
-    return any(r.when.days_until(when) <= rule.value(test.within) for r in found)
+    return any(r.when.days_until(when) <= rule.value(_window(facts, test)) for r in found)
 
 
 def _has_limit(result: Result, test: _Test) -> bool:
@@ -196,9 +253,9 @@ def _results(facts: Facts, rule: Rule, b2m: Result, tests: Iterable[_Test]) -> I
         fresh = [r for r in final if _is_fresh(rule, b2m, r, test)]
         nearest = min(final, key=lambda r: r.when.distance(b2m.when), default=None)
         if not fresh:
-            yield Missing(test.keys[0], Why.STALE if nearest else Why.NOT_FOUND, nearest)
+            yield Missing(test.keys[0], Why.STALE if nearest else Why.NOT_FOUND, nearest, test.within)
         elif not any(_has_limit(r, test) for r in fresh):
-            yield Missing(test.keys[0], Why.NO_UPPER_LIMIT, nearest)
+            yield Missing(test.keys[0], Why.NO_UPPER_LIMIT, nearest, test.within)
 
 
 def _is_fresh(rule: Rule, b2m: Result, result: Result, test: _Test) -> bool:

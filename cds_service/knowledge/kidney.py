@@ -1,7 +1,7 @@
 """Kidney function beside a B2M: the eGFR that a chart allows, by a named equation, with what it rests on."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from decimal import ROUND_FLOOR, ROUND_HALF_UP, Decimal
 
@@ -20,6 +20,7 @@ from cds_service.knowledge.terms import analyte_of_loinc, limit
 #: The eGFR that laboratories report for adults; those with a race coefficient are not used.
 REPORTED_EGFR = ("egfr-2021", "egfr-2021-cystatin", "egfr-cystatin", "egfr-other")
 _REPORTED_OF_CHILDREN = ("egfr-schwartz",)
+_OF_THE_KIDNEYS = {"creatinine", "cystatin-c", *REPORTED_EGFR, *_REPORTED_OF_CHILDREN}
 _BOTH = "creatinine and cystatin C"
 #: Of two estimates that lie equally near in time, the first of these is taken.
 _ORDER = (
@@ -62,7 +63,11 @@ def kidney_function(facts: Facts, when: Moment, within_days: Decimal) -> KidneyF
 
 
 def estimates(facts: Facts, when: Moment, within_days: Decimal) -> tuple[KidneyFunction, ...]:
-    """Every eGFR that the data within ``within_days`` of ``when`` give, the one to use first."""
+    """Every eGFR that the data within ``within_days`` of ``when`` give, the one to use first.
+
+    Of data from before the last kidney transplantation, or from dialysis, none.
+    """
+    facts = _of_these_kidneys(facts, when)
     ages, child = facts.patient.age_on(when), states.is_child(facts, when)
     if ages is None or child is None:
         return ()
@@ -72,6 +77,14 @@ def estimates(facts: Facts, when: Moment, within_days: Decimal) -> tuple[KidneyF
     found += _reported(facts, when, within_days, _REPORTED_OF_CHILDREN if child else REPORTED_EGFR)
     told = [k for k in found if (k.egfr.low, k.egfr.high) != (None, None)]
     return tuple(sorted(told, key=lambda k: (_nearest_of(k, when), _ORDER.index(_kind(k)))))
+
+
+def _of_these_kidneys(facts: Facts, when: Moment) -> Facts:
+    """The facts without kidney results that tell nothing of the kidneys that worked at ``when``."""
+    kept = [
+        r for r in facts.results if r.analyte not in _OF_THE_KIDNEYS or not states.kidneys_differed(facts, r.when, when)
+    ]
+    return replace(facts, results=tuple(kept)) if len(kept) < len(facts.results) else facts
 
 
 def height_for_schwartz(facts: Facts, when: Moment) -> Result | None:
@@ -88,8 +101,10 @@ def creatinine_is_unsteady(facts: Facts, when: Moment, within_days: Decimal, fol
 def unsteady_creatinine(facts: Facts, when: Moment, within_days: Decimal, fold: Decimal) -> tuple[Result, ...]:
     """The two creatinines, the earlier first, that differ ``fold`` or more; none where creatinine is steady.
 
-    Among those within ``within_days`` of ``when``; else the nearest of them and the last one before that time.
+    Among those within ``within_days`` of ``when``; else the nearest of them and the last one before that time. Those
+    from before the last kidney transplantation, or from dialysis, are left out.
     """
+    facts = _of_these_kidneys(facts, when)
     all_told = [r for r in facts.within(("creatinine",), when, limit("unsteady_days_to")) if not r.comparator]
     near = [r for r in all_told if r.when.days_until(when) <= within_days]
     if not near:

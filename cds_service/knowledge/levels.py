@@ -10,11 +10,12 @@ from functools import cache
 from importlib.resources import files
 
 from cds_service.facts import Facts, Result, legible, to_digits
-from cds_service.knowledge import states
+from cds_service.knowledge import series, states
 from cds_service.knowledge.model import Rule, read_rule
 
 #: The defaults for urine; of a ratio to creatinine, and of a concentration in collected urine, none has a source.
 _URINE_DEFAULTS = {"b2m-urine": "default_spot_above", "b2m-urine-rate": "default_24h_above"}
+_SHORT = 24
 _SERUM_BANDS = ("default_to_49_years_above", "default_from_50_years_above")
 _OF_CHILDREN = "cds_service.knowledge.rules.serum_level"
 _DAY_BANDS = ("1_to_30_days", "31_to_182_days", "183_to_365_days")
@@ -35,13 +36,32 @@ class Level:
     thresholds: tuple[str, ...] = ()
     default_exists: bool = True
 
-    def shown(self, b2m: Result) -> str:
-        """The limit in the unit of ``b2m``, "" where there is none; no more digits than it had in the unit as filed."""
+    def filed(self, b2m: Result) -> str:
+        """The limit, "" where there is none: the laboratory's as filed beside ``b2m``, cut short if that is long."""
         if self.limit is None:
             return ""
-        filed = (self.limit / b2m.printed_unit.factor).normalize()
-        converted = b2m.printed_unit.factor != 1 and self.origin == "laboratory" and not self.limit.is_zero()
-        return f"{to_digits(self.limit, filed) if converted else legible(self.limit)} {b2m.unit}"
+        short = f"{to_digits(self.limit, Decimal(1))} {series.in_words(b2m.unit)}"
+        return next((text for text in (self._filed(b2m), self.shown(b2m)) if 0 < len(text) <= _SHORT), short)
+
+    def in_full(self, b2m: Result) -> str:
+        """The limit, the laboratory's as filed with the conversion behind it where it was filed in another unit."""
+        filed, converted = self._filed(b2m), self.shown(b2m)
+        return f"{filed} ({converted})" if filed else converted
+
+    def _filed(self, b2m: Result) -> str:
+        """The laboratory's limit in the unit in which ``b2m`` was filed, "" where that is the canonical one."""
+        if self.limit is None or self.origin != "laboratory" or b2m.printed_unit.factor == 1:
+            return ""
+        return f"{legible(self.limit / b2m.printed_unit.factor)} {series.in_words(b2m.printed_unit.text)}"
+
+    def shown(self, b2m: Result) -> str:
+        """The limit in the canonical unit, "" where there is none; no more digits than it had in the unit as filed."""
+        if self.limit is None:
+            return ""
+        number = (
+            to_digits(self.limit, self.limit / b2m.printed_unit.factor) if self._filed(b2m) else legible(self.limit)
+        )
+        return f"{number} {series.in_words(b2m.unit)}"
 
 
 def can_be_compared(b2m: Result | None) -> bool:

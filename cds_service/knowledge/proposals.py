@@ -15,11 +15,13 @@ _STAGE_NOTE = (
 )
 
 
-def order_of(analyte: terms.Analyte, note: str = "") -> Proposal:
-    """The order of a laboratory test, by the first of its codes."""
+def order_of(analyte: terms.Analyte, note: str = "", when: str = "") -> Proposal:
+    """The order of a laboratory test, by the first of its codes; ``when`` is said beside its name."""
     code = analyte.loinc[0]
-    specimen = "" if analyte.specimen in analyte.short else f" ({analyte.specimen})"
-    return Proposal(f"Order {analyte.short}{specimen}", Code(terms.LOINC, code.code, code.name), note)
+    specimen = "" if analyte.specimen.removesuffix(" ratio") in analyte.short else f" ({analyte.specimen})"
+    return Proposal(
+        f"Order {analyte.short}{specimen}{f', {when}' if when else ''}", Code(terms.LOINC, code.code, code.name), note
+    )
 
 
 def stage_to_file(

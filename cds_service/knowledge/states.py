@@ -14,6 +14,8 @@ LYMPHOID = (
     "cll", "cll-relapse", "sll", "waldenstrom", "lymphoma", "follicular-lymphoma", "mantle-cell-lymphoma", "dlbcl",
     "cns-lymphoma", "hodgkin-lymphoma",
 )  # fmt: skip
+#: Cadmium itself, as it is measured.
+CADMIUM = ("cadmium-urine-ratio", "cadmium-blood", "cadmium-urine")
 _RETURNED_OR_REMISSION = {"recurrence", "relapse", "remission"}
 
 
@@ -125,6 +127,31 @@ def kidney_grafts(facts: Facts) -> list[Moment | None]:
     return [when for when in found if not (when and facts.taken and when.first > facts.taken.last)]
 
 
+def kidneys_differed(facts: Facts, then: Moment, when: Moment) -> bool:
+    """Whether a result of ``then`` tells nothing of the kidneys of ``when``: from before a graft, or dialysis."""
+    grafted = before_last_graft(facts, then) and not before_last_graft(facts, when)
+    return grafted or was_on_dialysis(facts, then)
+
+
+def before_last_graft(facts: Facts, when: Moment) -> bool:
+    """Whether ``when`` may lie before the last kidney transplantation, or on its day.
+
+    By the procedures where they tell, since a status in the problem list may be dated later than its operation.
+    """
+    operated = [p.when for p in facts.procedures if p.key == "kidney-transplantation"]
+    grafts = kidney_grafts(facts)
+    days = [g.last for g in grafts if g and g in operated] or [g.last for g in grafts if g]
+    return bool(days) and when.first <= max(days)
+
+
+def was_on_dialysis(facts: Facts, when: Moment) -> bool:
+    """Whether sessions are dated both shortly before (or on the day of) ``when`` and shortly after it."""
+    near = limit("dialysis_session_days_to")
+    dated = [p.when for p in facts.procedures if p.key in _DIALYSIS_PROCEDURES and p.when]
+    sessions = [session for session in dated if session.days_until(when) <= near]
+    return any(s.first <= when.last for s in sessions) and any(s.last >= when.first for s in sessions)
+
+
 def _doubtful_sessions(facts: Facts, grafted: list[Moment | None]) -> bool:
     """Whether dialysis of some weeks ago, or of a time not told, may still go on."""
     if _creatinine_speaks_against_dialysis(facts):
@@ -136,6 +163,9 @@ def _doubtful_sessions(facts: Facts, grafted: list[Moment | None]) -> bool:
 
 
 def _creatinine_speaks_against_dialysis(facts: Facts) -> bool:
+    """By an adult's limit: a child's creatinine may lie below it on dialysis."""
+    if facts.taken and is_child(facts, facts.taken):
+        return False
     days = limit("dialysis_creatinine_days_to")
     near = facts.within(("creatinine",), facts.taken, days) if facts.taken else ()
     return any(r.interval.is_below(limit("dialysis_creatinine_below")) for r in near)
@@ -178,7 +208,19 @@ def pregnant(facts: Facts, when: Moment) -> bool:
         for p in active(facts, "pregnancy")
     )
     ended = [p.abatement for p in facts.problems_of("pregnancy") if p.abatement and is_confirmed(p)]
-    return current or any(end.days_until(when) <= after for end in ended) or _said_to_be_pregnant(facts, when)
+    recent_birth = _is_cared_for_after_birth(facts, when, after) and not past_it
+    return (
+        current
+        or recent_birth
+        or any(end.days_until(when) <= after for end in ended)
+        or _said_to_be_pregnant(facts, when)
+    )
+
+
+def _is_cared_for_after_birth(facts: Facts, when: Moment, within_days: Decimal) -> bool:
+    """Whether an encounter for care after childbirth lies near: the birth itself may lie on either side of ``when``."""
+    entries = [p for p in active(facts, "postpartum-care") if is_confirmed(p)]
+    return any(p.onset is None or p.onset.days_until(when) <= within_days for p in entries)
 
 
 def _said_to_be_pregnant(facts: Facts, when: Moment) -> bool:
@@ -202,3 +244,9 @@ def is_child(facts: Facts, when: Moment) -> bool | None:
     if age is None or age[0] < adult_from <= age[1]:
         return None
     return age[1] < adult_from
+
+
+def exposed_to_cadmium(facts: Facts) -> bool:
+    """Whether the chart shows cadmium: a toxic effect of it that is not over, or a final cadmium result."""
+    measured = any(r.analyte in CADMIUM and not r.provisional for r in facts.results)
+    return measured or bool(active(facts, "cadmium"))

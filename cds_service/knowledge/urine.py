@@ -40,21 +40,35 @@ class Ph:
 
 @dataclass(frozen=True, slots=True)
 class KidneyBeside:
-    """The kidney function nearest to a urine, in words, and the result that it rests on."""
+    """The kidney function nearest to a urine, in words, and the results that it rests on."""
 
     words: str
-    result: Result
+    results: tuple[Result, ...] = ()
 
 
 def kidney_beside(facts: Facts, b2m: Result) -> KidneyBeside | None:
-    """The eGFR near ``b2m``; in acute kidney injury, or where none can be had, the creatinine alone."""
+    """The eGFR near ``b2m``; where none can be had, the creatinine alone, and why there is none.
+
+    That is so in acute kidney injury, and where creatinine is not steady.
+    """
     days = limit("kidney_beside_days_to")
-    found = None if states.acute_kidney_injury(facts, b2m.when) else kidney.kidney_function(facts, b2m.when, days)
+    creatinine = next(iter(facts.within(("creatinine",), b2m.when, days)), None)
+    changed = kidney.unsteady_creatinine(facts, b2m.when, days, limit("unsteady_fold_from"))
+    injured = states.acute_kidney_injury(facts, b2m.when)
+    if changed or injured:
+        said = _change(*changed) if changed else f"creatinine {creatinine.display}" if creatinine else ""
+        words = ", ".join(filter(None, (said, "acute kidney injury in the problem list" if injured else "")))
+        return KidneyBeside(f"{words}: no eGFR", changed[::-1] or ((creatinine,) if creatinine else ()))
+    found = kidney.kidney_function(facts, b2m.when, days)
     if found:
         egfr = kidney.whole(found.egfr, ())
-        return KidneyBeside(f"eGFR {egfr} mL/min/1.73 m2 ({found.source})", found.result)
-    creatinine = next(iter(facts.within(("creatinine",), b2m.when, days)), None)
-    return KidneyBeside(f"creatinine {creatinine.display}", creatinine) if creatinine else None
+        return KidneyBeside(f"eGFR {egfr} mL/min/1.73 m2 ({found.source})", (found.result,))
+    return KidneyBeside(f"creatinine {creatinine.display}", (creatinine,)) if creatinine else None
+
+
+def _change(before: Result, after: Result) -> str:
+    way = "up" if after.value > before.value else "down"
+    return f"creatinine {after.display}, {way} from {before.display} on {before.when.last.isoformat()}, not steady"
 
 
 def is_of_one_urine(one: Result, other: Result, within: timedelta) -> bool:

@@ -49,16 +49,19 @@ def account_of(
     at: datetime,
     pseudonyms: Pseudonyms,
     silent: Iterable[str] = (),
+    scope: str | None = None,
 ) -> Account:
     """What is kept of a decision that was reached at ``at`` for this client ("" where access is open).
 
-    ``silent`` are the rules that decided and were not to show anything.
+    ``silent`` are the rules that decided and were not to show anything; ``scope`` is within what ids are unique, the
+    client by default.
     """
+    scope = client if scope is None else scope
     number = str(uuid4())
     facts = decision.facts
 
     def hidden(reference: str) -> str | None:
-        return pseudonyms.of("result", client, reference)
+        return pseudonyms.of("result", scope, reference)
 
     row = {
         "id": number,
@@ -66,9 +69,9 @@ def account_of(
         "service": service,
         "hook": call.hook,
         "client": client,
-        "patient_pseudonym": pseudonyms.of("patient", client, call.context.patientId),
-        "user_pseudonym": pseudonyms.of("user", client, call.context.userId),
-        "instance_pseudonym": pseudonyms.of("instance", client, str(call.hookInstance)),
+        "patient_pseudonym": pseudonyms.of("patient", scope, call.context.patientId),
+        "user_pseudonym": pseudonyms.of("user", scope, call.context.userId),
+        "instance_pseudonym": pseudonyms.of("instance", scope, str(call.hookInstance)),
         "knowledge": knowledge_version(),
         "read": [name for name in map(hidden, _references(facts)) if name],
         "found": [[f.rule, f.version, f.specimen, f.outcome] for f in decision.findings],
@@ -85,7 +88,7 @@ def account_of(
             "decision": number,
             "indicator": card.indicator,
             "result_pseudonym": hidden(_result_of(card, facts)),
-            "said_pseudonym": pseudonyms.of("said", client, said_of(call, saying.text)),
+            "said_pseudonym": pseudonyms.of("said", scope, said_of(call, saying.text)),
         }
         for card, saying in zip(decision.cards, decision.sayings, strict=True)
     )

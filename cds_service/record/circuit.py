@@ -2,7 +2,8 @@
 
 import logging
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from threading import Lock
 
@@ -12,7 +13,7 @@ COOL_DOWN_SECONDS = 10.0
 
 @dataclass(slots=True)
 class Circuit:
-    """Open after a failure, for the cool-down: nobody then waits for what does not answer.
+    """Open after a failure, for the cool-down: nobody then waits for what does not answer, and after it one at a time.
 
     ``lost`` counts what was not kept since the start, by kind, and ``on_lost`` is told of each. ``clock``: seconds that
     only go forward.
@@ -24,12 +25,29 @@ class Circuit:
     on_lost: Callable[[str], None] = lambda kind: None
     _until: float | None = None
     _lock: Lock = field(default_factory=Lock)
+    _probing: Lock = field(default_factory=Lock)
 
     @property
     def is_open(self) -> bool:
         """Whether the store is to be left alone now."""
         until = self._until
         return until is not None and self.clock() < until
+
+    @contextmanager
+    def attempt(self, *, at_once: bool = False) -> Iterator[bool]:
+        """Whether the store may be tried in this block: while it answers by all, after a failure by one at a time.
+
+        ``at_once``: also within the cool-down.
+        """
+        if self._until is None:
+            yield True
+        elif (self.is_open and not at_once) or not self._probing.acquire(blocking=False):
+            yield False
+        else:
+            try:
+                yield True
+            finally:
+                self._probing.release()
 
     def lose(self, kind: str | None) -> None:
         """Counts something that is not kept, where there is something."""

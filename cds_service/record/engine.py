@@ -16,6 +16,10 @@ from cds_service.errors import ConfigurationError
 PATIENCE_SECONDS = 5.0
 #: What a database that is down, locked or not as expected raises; SQLite's own come from ``_configure``.
 FAILURES = (SQLAlchemyError, sqlite3.Error, OSError)
+#: What may be shown of the part of a URL behind its question mark; a password may stand under any other name.
+_HARMLESS = frozenset(
+    {"host", "port", "dbname", "user", "sslmode", "connect_timeout", "target_session_attrs", "timeout"}
+)
 _EXPECTED = "expected sqlite:///file or postgresql+psycopg://user:password@host/database"
 
 
@@ -37,9 +41,11 @@ def open_engine(url: str, patience_seconds: float = PATIENCE_SECONDS) -> Engine:
 
 
 def masked(url: str) -> str:
-    """A database URL for reading, without its password; what is no URL is not shown."""
+    """A database URL for reading, without its password or what may hold one; what is no URL is not shown."""
     try:
-        return make_url(url).render_as_string(hide_password=True)
+        parsed = make_url(url)
+        query = {name: value if name in _HARMLESS else "***" for name, value in parsed.query.items()}
+        return parsed.set(query=query).render_as_string(hide_password=True).replace("%2A%2A%2A", "***")
     except (ArgumentError, ValueError):
         return "***"
 
@@ -89,7 +95,7 @@ def _configure(path: Path | None, patience_ms: int) -> Callable[[Any, Any], None
             "journal_mode = WAL",
             "synchronous = FULL",
             "foreign_keys = ON",
-            "secure_delete = ON",  # what retention removes is overwritten
+            "secure_delete = ON",  # what retention removes is overwritten, once the log is emptied into the file
         ):
             connection.execute(f"PRAGMA {pragma}")
         record.info["file"] = _identity(path)

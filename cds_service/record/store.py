@@ -29,8 +29,9 @@ _AT_ONCE = 500
 class Store:
     """A database that all workers share. Every method raises ``StoreUnavailable`` where it cannot be had.
 
-    After a failure the store is left alone for some seconds; only feedback tries all the same. An SQLite file is made
-    and brought up to date by whoever comes first; PostgreSQL is by ``cds-service store migrate``.
+    After a failure the store is left alone for some seconds and then tried by one at a time; feedback tries within them
+    too, one at a time. An SQLite file is made and brought up to date by whoever comes first; PostgreSQL is by
+    ``cds-service store migrate``.
 
     Args:
         url: DATABASE_URL.
@@ -132,7 +133,7 @@ class Store:
             StoreUnavailable: the store cannot be had.
         """
         cards = sorted({row["card"] for row in rows})
-        with self._transaction("feedback", always=True) as connection:
+        with self._transaction("feedback", at_once=True) as connection:
             connection.execute(self._insert(tables.feedback).on_conflict_do_nothing(), sorted(rows, key=_in_order))
             known = {
                 uuid for at in range(0, len(cards), _AT_ONCE) for uuid in _known(connection, cards[at:][:_AT_ONCE])
@@ -146,23 +147,24 @@ class Store:
             connection.execute(delete(tables.seen_token).where(tables.seen_token.c.expires < now))
 
     @contextmanager
-    def _transaction(self, kind: str | None, *, always: bool = False) -> Iterator[Connection]:
+    def _transaction(self, kind: str | None, *, at_once: bool = False) -> Iterator[Connection]:
         """A transaction that is committed at the end; what is lost without it counts as ``kind``, if there is any."""
-        if self._circuit.is_open and not always:
-            self._circuit.lose(kind)
-            raise StoreUnavailable
-        try:
-            if not self._ready:
-                self._make_ready()
-                self._ready = True
-            with self._engine.begin() as connection:
-                yield connection
-        except (*FAILURES, NotMigrated) as error:
-            self._ready = False
-            self._circuit.lose(kind)
-            self._circuit.fail(str(error) if isinstance(error, NotMigrated) else reason(error))
-            raise StoreUnavailable from None
-        self._circuit.succeed()
+        with self._circuit.attempt(at_once=at_once) as may_try:
+            if not may_try:
+                self._circuit.lose(kind)
+                raise StoreUnavailable
+            try:
+                if not self._ready:
+                    self._make_ready()
+                    self._ready = True
+                with self._engine.begin() as connection:
+                    yield connection
+            except (*FAILURES, NotMigrated) as error:
+                self._ready = False
+                self._circuit.lose(kind)
+                self._circuit.fail(str(error) if isinstance(error, NotMigrated) else reason(error))
+                raise StoreUnavailable from None
+            self._circuit.succeed()
 
     def _make_ready(self) -> None:
         if self._engine.dialect.name == "sqlite" and file_of(self._engine) is None:

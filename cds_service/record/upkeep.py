@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import Column, ColumnElement, Engine, delete, func, insert, inspect, select
 
@@ -24,6 +24,10 @@ class Status:
     revision: str | None
     rows: dict[str, int]
     oldest: datetime | None
+
+    def is_overdue(self, days: int, now: datetime) -> bool:
+        """Whether anything is older than so many days and one more: purges run once a day."""
+        return self.oldest is not None and now - self.oldest > timedelta(days=days + 1)
 
     @property
     def is_current(self) -> bool:
@@ -68,18 +72,23 @@ def status(engine: Engine) -> Status:
 def purge(engine: Engine, before: datetime, now: datetime) -> dict[str, int]:
     """Removes decisions with their cards, and feedback, from before a time, and tokens that have expired.
 
-    Answers with how many of each. What SQLite removes is overwritten, in its log too.
+    Answers with how many of each.
     """
     _is_current(engine)
-    removed = {
+    return {
         "decision": _delete(engine, tables.decision.c.id, tables.decision.c.at < before),
         "feedback": _delete(engine, tables.feedback.c.card, tables.feedback.c.received_at < before),
         "seen_token": _delete(engine, tables.seen_token.c.digest, tables.seen_token.c.expires < now),
     }
-    if engine.dialect.name == "sqlite":
-        with closing(engine.raw_connection()) as connection:
-            connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    return removed
+
+
+def empty_log(engine: Engine) -> bool:
+    """Has SQLite overwrite what was removed and empty its log; False where somebody who reads kept it from that."""
+    if engine.dialect.name != "sqlite":
+        return True
+    with closing(engine.raw_connection()) as connection:
+        busy, _, _ = connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    return not busy
 
 
 def _delete(engine: Engine, key: Column[str], old: ColumnElement[bool]) -> int:

@@ -5,7 +5,8 @@ with an optional "@" and a name of its own ("creatinine@earlier"); as a table ``
 days from the B2M (or dated = "2026-03-02"), loinc, provisional, upper_limit, lower_limit, laboratory, method, analyte
 (another one than that of the name). ``problems``, ``medications``, ``procedures`` and ``coded`` (item = "present") go
 by their keys, as tables with ``days`` and more. ``unknown`` names groups of which "not there" does not mean "none".
-``ordered`` names the specimens of the B2M tests that are being ordered, in ``planned_days`` if not now, and
+``ordered`` names the specimens of the B2M tests that are being ordered (as a table with ``loinc``, another than the
+first code of its analyte), in ``planned_days`` if not now, and
 ``also_ordered`` the analytes of the other drafts; ``days`` are then those from the call.
 A name that is not known is an error: a case that is not read as it was meant proves nothing.
 """
@@ -121,13 +122,17 @@ def _facts(given: dict[str, Any]) -> Facts:
 def _with_orders(facts: Facts, given: dict[str, Any]) -> Facts:
     """The facts at the time at which B2M tests are being ordered."""
     planned = read_moment(day(given["planned_days"])) if "planned_days" in given else None
-    tests = [_named(terms.analytes().values(), _B2M[specimen], "B2M") for specimen in given["ordered"]]
+    about = [_about(entry, "specimen", "loinc") for entry in given["ordered"]]
+    tests = [_named(terms.analytes().values(), _B2M[each["specimen"]], "B2M") for each in about]
+    codes = [each.get("loinc", test.loinc[0].code) for each, test in zip(about, tests, strict=True)]
     others = [_named(terms.analytes().values(), key, "analyte") for key in given.get("also_ordered", ())]
     return replace(
         facts,
         as_of=TAKEN,
         specimen=tests[0].specimen,
-        ordered=tuple(OrderedTest(t.key, t.specimen, t.loinc[0].code, planned=planned) for t in tests),
+        ordered=tuple(
+            OrderedTest(t.key, t.specimen, code, planned=planned) for t, code in zip(tests, codes, strict=True)
+        ),
         also_ordered=frozenset(analyte.key for analyte in (*tests, *others)),
     )
 

@@ -6,7 +6,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from typing import IO
 
 import requests
 
@@ -20,22 +21,30 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def running_service(**environment: str) -> Iterator[str]:
+def running_service(port: int | None = None, **environment: str) -> Iterator[str]:
     """The base URL of ``cds-service serve`` with the given environment; stopped at the end by its process id."""
-    port = free_port()
+    port = port or free_port()
     command = [sys.executable, "-m", "cds_service", "serve", "--port", str(port), "--workers", "1"]
-    server = subprocess.Popen(command, env=os.environ | environment)  # noqa: S603 - our own module
-    url = f"http://127.0.0.1:{port}"
+    with running(command, port, environment):
+        yield f"http://127.0.0.1:{port}"
+
+
+@contextlib.contextmanager
+def running(
+    command: Sequence[str], port: int, environment: Mapping[str, str], stderr: IO[bytes] | None = None
+) -> Iterator["subprocess.Popen[bytes]"]:
+    """A process that serves on ``port``, once it does; stopped at the end by its process id."""
+    server = subprocess.Popen(command, env={**os.environ, **environment}, stderr=stderr)  # noqa: S603 - our own
     try:
         deadline = time.monotonic() + START_SECONDS
         while True:
             with contextlib.suppress(requests.ConnectionError):
-                requests.get(f"{url}/cds-services", timeout=5)
+                requests.get(f"http://127.0.0.1:{port}/livez", timeout=5)
                 break
             assert server.poll() is None, "the service stopped while starting"
             assert time.monotonic() < deadline, "the service did not start in time"
             time.sleep(0.05)
-        yield url
+        yield server
     finally:
         server.terminate()
-        server.wait(20)
+        server.wait(30)

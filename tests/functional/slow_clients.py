@@ -22,21 +22,27 @@ _HEAD = b"POST /cds-services/b2m-result-review HTTP/1.1\r\nHost: localhost\r\nCo
 _BODY_BYTES = 40_000
 
 
-def connect(port: int, tls: ssl.SSLContext | None = None) -> socket.socket:
+def connect(port: int, tls: ssl.SSLContext | None = None, source: str = "127.0.0.1") -> socket.socket:
     """A connection to a port of this machine, its TLS handshake done where there is one to do."""
-    plain = socket.create_connection(("127.0.0.1", port), timeout=10)
+    plain = socket.create_connection(("127.0.0.1", port), timeout=10, source_address=(source, 0))
     return tls.wrap_socket(plain, server_hostname="localhost") if tls else plain
 
 
 @contextlib.contextmanager
 def slow_clients(
-    port: int, tls: ssl.SSLContext | None = None, *, idle: int = 0, headers: int = 0, bodies: int = 0
+    port: int,
+    tls: ssl.SSLContext | None = None,
+    *,
+    idle: int = 0,
+    headers: int = 0,
+    bodies: int = 0,
+    source: str = "127.0.0.1",
 ) -> Iterator[None]:
     """As many slow clients of each kind as told, until left: the slow ones send a byte a second."""
     with contextlib.ExitStack() as stack:
         for _ in range(idle):
-            stack.enter_context(connect(port))
-        slow = [stack.enter_context(connect(port, tls)) for _ in range(headers + bodies)]
+            stack.enter_context(connect(port, source=source))
+        slow = [stack.enter_context(connect(port, tls, source)) for _ in range(headers + bodies)]
         for number, client in enumerate(slow):
             begun = _HEAD if number < headers else _HEAD + b"Content-Length: %d\r\n\r\n{" % _BODY_BYTES
             client.sendall(begun)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
@@ -24,7 +25,7 @@ from cryptography.x509.oid import NameOID
 from cds_service.config import Settings
 from tests.failure_matrix import row
 from tests.functional.server import free_port, running_service
-from tests.functional.slow_clients import slow_clients
+from tests.functional.slow_clients import connect, slow_clients
 from tests.functional.test_limits import CALL, GZIP, JSON
 from tests.functional.test_protocol import REVIEW
 
@@ -154,10 +155,24 @@ def test_the_configuration_is_well_formed(tmp_path: Path) -> None:
     "all others: 200",
 )
 @pytest.mark.parametrize("slow", [{"idle": 200}, {"headers": 200}, {"bodies": 40}], ids=lambda slow: next(iter(slow)))
-def test_slow_and_idle_clients_stop_nobody_else(front: Front, slow: dict[str, int]) -> None:
+def test_slow_and_idle_clients_stop_nobody_else(front: Front, slow: dict[str, Any]) -> None:
     tls = ssl.create_default_context(cafile=str(front.folder / "cert.pem"))
     with slow_clients(front.port, tls, **slow):
         assert [front.post(CALL).status_code for _ in range(CALLS)] == [200] * CALLS
+
+
+@pytest.mark.parametrize("addresses", [1, 2], ids=["one address", "all"])
+def test_calls_under_way_are_bounded(front: Front, addresses: int) -> None:
+    """At most 50 from an address, 100 in all, each with a body of up to 10 MB in memory."""
+    tls = ssl.create_default_context(cafile=str(front.folder / "cert.pem"))
+    with contextlib.ExitStack() as held:
+        for number in range(addresses):
+            held.enter_context(slow_clients(front.port, tls, bodies=50, source=f"127.0.0.{number + 2}"))
+        last = held.enter_context(connect(front.port, tls, "127.0.0.2" if addresses == 1 else "127.0.0.9"))
+        last.sendall(b"GET /cds-services HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert last.recv(12) == b"HTTP/1.1 429"
+        if addresses == 1:
+            assert front.get("/cds-services").status_code == 200
 
 
 def test_the_limits_are_in_step_with_those_of_the_service(front: Front) -> None:
@@ -172,7 +187,7 @@ def test_the_limits_are_in_step_with_those_of_the_service(front: Front) -> None:
 
 @row("an operators' route from outside without OPERATOR_TOKEN or a trusted proxy's word", "404, as an unknown address")
 def test_nobody_outside_is_an_operator(front: Front) -> None:
-    for headers in ({}, {"X_Operator": "jo"}, {"x-operator": "jo"}, {"X_Forwarded_For": "127.0.0.1"}):
+    for headers in ({}, {"X_Operator": "jo"}, {"x-operator": "jo"}, {"Host": "127.0.0.1"}):
         assert front.get("/knowledge", **headers).status_code == 404
 
 

@@ -57,3 +57,15 @@ def test_its_install_step_gives_a_service_that_works(tmp_path: Path) -> None:
     program = "from cds_service.replay.calls import fixtures_folder; print(fixtures_folder())"
     found = run(sys.executable, "-c", program, PYTHONPATH=str(target), PWD=str(tmp_path))
     assert found.stdout.startswith(str(target)), found.stderr
+    program = "from cds_service.app import create_app as c; print(c().test_client().get('/').text.count('<option'))"
+    bench = run(
+        sys.executable, "-c", program,
+        PYTHONPATH=str(target), PWD=str(tmp_path), WORKBENCH="1", DATABASE_URL="sqlite://",
+    )  # fmt: skip
+    assert int(bench.stdout) > 100, bench.stderr
+    database = f"sqlite:///{tmp_path}/store.sqlite"
+    made = run(
+        sys.executable, "-m", "cds_service", "store", "migrate",
+        PYTHONPATH=str(target), PWD=str(tmp_path), DATABASE_URL=database,
+    )  # fmt: skip
+    assert "is at revision" in made.stdout, made.stderr

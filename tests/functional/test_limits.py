@@ -183,7 +183,7 @@ def test_a_refusal_does_not_spoil_the_connection(url: str) -> None:
             assert answer.status_code == status
 
 
-HEAD = b"GET /cds-services HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+HEAD = b"GET /cds-services HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
 
 
 @row("a request line or headers over the limits of docs/proxy.md", "414; 431")
@@ -191,7 +191,7 @@ HEAD = b"GET /cds-services HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
     ("request_", "status"),
     [
         (HEAD + b"\r\n", 200),
-        (b"GET /" + b"x" * 5_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n", 414),
+        (b"GET /" + b"x" * 5_000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n", 414),
         (HEAD + b"Authorization: Bearer " + b"x" * 16_000 + b"\r\n\r\n", 200),
         (HEAD + b"Authorization: Bearer " + b"x" * 16_400 + b"\r\n\r\n", 431),
         (HEAD + b"".join(b"X-%d: x\r\n" % n for n in range(62)) + b"\r\n", 200),
@@ -203,7 +203,7 @@ def test_lines_and_headers_over_the_limits(url: str, request_: bytes, status: in
     assert raw(url, request_).split()[1] == b"%d" % status
 
 
-POST = b"POST /cds-services/b2m-result-review HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+POST = b"POST /cds-services/b2m-result-review HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
 CHUNKED = POST + b"Transfer-Encoding: chunked\r\n\r\n"
 
 

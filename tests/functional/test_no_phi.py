@@ -18,6 +18,7 @@ from cds_service.app import create_app
 from cds_service.config import Settings, SiteProfile
 from cds_service.fhir.shape import Json
 from cds_service.record import upkeep
+from cds_service.record.logs import JsonLines
 from cds_service.record.pseudonyms import load_pseudonyms
 from cds_service.replay.calls import Recorded, dump_json, fixtures_folder, read_fixtures
 from tests.functional.run import NOW, RULES
@@ -186,7 +187,10 @@ def test_nothing_of_a_patient_is_left_behind(
         assert upkeep.status(engine).rows["card"] > len(FIXTURES) / 2
     assert caplog.records
     printed = "".join(capfd.readouterr())
-    for where in (caplog.text.encode(), printed.encode(), sent.errors, left_in(url)):
+    written = b"".join(JsonLines().format(record).encode() for record in caplog.records)
+    metrics = sent.client.get("/metrics").data
+    assert b"b2m_cds_missing_total" in metrics
+    for where in (caplog.text.encode(), written, printed.encode(), metrics, sent.errors, left_in(url)):
         assert found(planted, where) == set()
     pseudonym = load_pseudonyms(keys).of("patient", "ehr", PATIENT)
     assert pseudonym is not None

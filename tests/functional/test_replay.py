@@ -124,7 +124,9 @@ def test_a_rule_changed_on_purpose_shows_and_nothing_else_does(tmp_path: Path, m
     found = replayed(FIXTURES, "--compare", kept)["differences"]
     led_by = {difference["rule"] for difference in found}
     assert "iss-stage" in led_by
-    assert led_by <= {"iss-stage", "kidney-context", "data-quality"}, "a stage may stand on a card that a doubt about the value leads"
+    assert led_by <= {"iss-stage", "kidney-context", "data-quality"}, (
+        "a stage may stand on a card that a doubt about the value leads"
+    )
     assert {difference["kind"] for difference in found} <= {"reworded", "findings"}
     between = [call for call in found if "ISS stage II if" in call["before"] and "ISS stage I if" in call["after"]]
     assert between

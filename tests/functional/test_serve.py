@@ -60,7 +60,7 @@ def test_a_chunked_body_within_the_limit_is_read_whole(url: str) -> None:
 def test_a_length_together_with_chunks_is_refused(url: str) -> None:
     parts = urlsplit(url)
     request = (
-        b"POST /cds-services/b2m-result-review HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+        b"POST /cds-services/b2m-result-review HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
         b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
     )
     with socket.create_connection((parts.hostname or "", parts.port or 0), timeout=10) as connection:
@@ -73,7 +73,7 @@ def test_a_body_that_ends_early_is_no_answer_with_cards(url: str) -> None:
     parts = urlsplit(url)
     body = FIXTURE.read_bytes()
     head = (
-        "POST /cds-services/b2m-result-review HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+        "POST /cds-services/b2m-result-review HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
         f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
     )
     with socket.create_connection((parts.hostname or "", parts.port or 0), timeout=10) as connection:

@@ -4,7 +4,7 @@ import logging
 import multiprocessing
 import sqlite3
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor, as_completed
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -193,11 +193,28 @@ def test_what_is_old_is_removed_with_all_that_hangs_on_it(database: str) -> None
         store.feedback([told(number, received=at)])
     store.first_use("a", "kept", EXPIRES)
     store.close()
+    assert "older than RETENTION_DAYS=365: run" in command(database, "status").output
+    assert "! It holds what is older than RETENTION_DAYS=365" in check(database).output
     assert "decision 1, feedback 1, seen_token 0" in command(database, "purge").output
+    assert "RETENTION_DAYS=365:" not in command(database, "status").output + check(database).output
     kept = {"decision": 1, "card": 1, "card_rule": 2, "feedback": 1, "site_change": 0, "seen_token": 1}
     assert counted(database) == kept
     assert "Removed, older than 299 days: decision 1" in command(database, "purge", "--older-than", "299").output
     assert counted(database) == dict.fromkeys(kept, 0) | {"seen_token": 1}
+
+
+def test_a_purge_says_what_is_still_in_the_log(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(upkeep, "open_engine", lambda url: open_engine(url, patience_seconds=0.05))
+    store = Store(sqlite_url)
+    store.remember(account("1"))
+    store.close()
+    with closing(sqlite3.connect(make_url(sqlite_url).database or "", isolation_level=None)) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT * FROM decision").fetchall()
+        busy = command(sqlite_url, "purge", "--older-than", "0")
+        assert "Removed, older than 0 days: decision 1" in busy.output
+        assert (busy.exit_code, "not yet out of the log" in busy.output) == (1, True)
+    assert command(sqlite_url, "purge").exit_code == 0
 
 
 def test_a_store_moves_to_another_database(sqlite_url: str, postgresql_url: str) -> None:
@@ -340,6 +357,20 @@ def test_a_service_starts_without_its_store(
         assert "the store cannot be used" in caplog.text
         answer = client.post(REVIEW, data=dump_json(call(bundle(observation()))), content_type="application/json")
         assert len(answer.get_json()["cards"]) == 1
+
+
+def test_feedback_does_not_queue_for_a_store_that_is_down(sqlite_url: str) -> None:
+    store = Store(sqlite_url, seconds=lambda: 0.0, patience_seconds=30)
+    store.ping()
+    store._circuit.fail("OperationalError")
+    with closing(sqlite3.connect(make_url(sqlite_url).database or "", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with ThreadPoolExecutor(4) as threads:
+            tries = as_completed([threads.submit(store.feedback, [told(str(number))]) for number in range(4)], 20)
+            assert [type(next(tries).exception()) for _ in range(3)] == [StoreUnavailable] * 3, "while one waits"
+            other.execute("COMMIT")
+            assert next(tries).result() == 1
+    store.close()
 
 
 def test_a_locked_store_is_waited_for_and_then_left_alone(sqlite_url: str) -> None:

@@ -124,6 +124,12 @@ NOT_LET_IN = {
     "not yet good": lambda ehr: ehr.token(PATH, nbf=int(time.time()) + 120),
     "good for a day": lambda ehr: ehr.token(PATH, exp=int(time.time()) + 86_400),
     "exp beyond all clocks": lambda ehr: ehr.token(PATH, exp=10**30),
+    "exp beyond all numbers": lambda ehr: ehr.token(PATH, exp=10**400),
+    "good for two hours, of which one has gone": lambda ehr: ehr.token(
+        PATH, iat=int(time.time()) - 3700, exp=int(time.time()) + 3500
+    ),
+    "a tenant that is no text": lambda ehr: ehr.token(PATH, tenant=["ward-1"]),
+    "a tenant that would pass for another's": lambda ehr: ehr.token(PATH, tenant="a\0b"),
     "exp that is no number": lambda ehr: ehr.token(PATH, exp="soon"),
     "another issuer": lambda ehr: ehr.token(PATH, iss="https://evil.example"),
     "an issuer that is no text": with_a_list_as_issuer,
@@ -250,6 +256,7 @@ class Store:
         if not self.up:
             raise StoreUnavailable
         assert expires.tzinfo
+        self.expires = expires
         known = (issuer, token_id) in self.seen
         self.seen.add((issuer, token_id))
         return not known
@@ -264,7 +271,7 @@ def two_workers(ehr: Ehr) -> tuple[Gate, Gate, Store]:
 def lets_in(gate: Gate, token: str) -> bool:
     client = gate.key_sets[ISSUER].client
     try:
-        return gate._client_of(token, BASE + PATH) == client
+        return gate._bearer_of(token, BASE + PATH).client == client
     except Unauthenticated:
         return False
 
@@ -273,6 +280,19 @@ def test_workers_share_what_they_have_seen(ehr: Ehr, two_workers: tuple[Gate, Ga
     one, other, _ = two_workers
     token = ehr.token(PATH)
     assert [lets_in(one, token), lets_in(other, token), lets_in(one, token)] == [True, False, False]
+
+
+def test_a_used_token_outlasts_clocks_that_differ(ehr: Ehr, two_workers: tuple[Gate, Gate, Store]) -> None:
+    one, _, store = two_workers
+    expires = int(time.time()) + 300
+    assert lets_in(one, ehr.token(PATH, exp=expires))
+    assert store.expires.timestamp() >= expires + 60 + 300
+
+
+def test_two_tenants_of_a_client_are_two_scopes(ehr: Ehr, two_workers: tuple[Gate, Gate, Store]) -> None:
+    gate = two_workers[0]
+    scopes = [gate._bearer_of(ehr.token(PATH, tenant=tenant), BASE + PATH).scope for tenant in ("a", "b", None, "")]
+    assert scopes == ["ehr/a", "ehr/b", "ehr", "ehr"]
 
 
 @row("the store is down: a token that was used before", "401 in the worker that saw it; others cannot know")

@@ -2,17 +2,18 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from cds_service.cards import compose as composing
-from cds_service.cards.compose import EXTENSION
+from cds_service.cards.compose import EXTENSION, threshold_text
 from cds_service.decide import evaluate
 from cds_service.facts import Facts, MissingData, Moment, Result
 from cds_service.fhir.dates import read_moment
 from cds_service.knowledge.identity import knowledge_hash, source
-from cds_service.knowledge.model import Finding, Rule, load
+from cds_service.knowledge.model import Finding, Rule, Threshold, load
 from cds_service.models import Card
 from cds_service.review.chart import AS_OF, facts_of
 
@@ -212,3 +213,19 @@ def test_what_each_card_says_of_its_own_result_stays_on_it() -> None:
     found = both_under_review(**given)
     assert len([c for c in found if "provisional" in c.summary]) == 2
     assert not any("see the card on" in c.detail for c in found)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "unit", "said"),
+    [
+        ("acid_below", 6, "pH", "limit: below pH 6"),
+        ("change_from", 3, "fold", "limit: from 3-fold"),
+        ("near_to", 1, "days", "limit: up to 1 day"),
+        ("near_to", 2, "days", "limit: up to 2 days"),
+        ("near_to", 1, "times the earlier result", "limit: up to 1 times the earlier result"),
+        ("high_above", "0.37", "mg/(24.h)", "limit: above 0.37 mg/24 h"),
+    ],
+)
+def test_a_threshold_is_said_as_it_is_read(name: str, value: int | str, unit: str, said: str) -> None:
+    threshold = Threshold(value=Decimal(value), unit=unit, basis="published", cites=["source"], says="limit")
+    assert threshold_text(name, threshold, ()) == said

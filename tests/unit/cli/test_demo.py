@@ -4,6 +4,7 @@ import io
 import socket
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import responses
@@ -52,7 +53,8 @@ def test_a_service_that_fails_is_said() -> None:
         demo._post("http://127.0.0.1:9", "x", {})
 
 
-def test_serve_hands_its_options_to_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_serve_hands_its_options_to_the_server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("DATABASE_URL", f"sqlite:///{tmp_path}/shared.sqlite")
     seen = []
 
     def run(server: serve._Server) -> None:

@@ -24,7 +24,8 @@ fhir_servers = ["https://fhir.example.org/r4"]
 
 
 def run(*arguments: object, **environment: object) -> Result:
-    variables = {name: str(value) for name, value in environment.items()}
+    variables = {"DATABASE_URL": "sqlite:////nowhere/there.sqlite"}
+    variables |= {name: str(value) for name, value in environment.items()}
     return CliRunner().invoke(cli, [str(a) for a in arguments], env=variables)
 
 
@@ -106,6 +107,31 @@ def test_check_says_who_is_let_in() -> None:
     assert opened.exit_code == 0
     assert "! Access: open access: ANYBODY" in opened.output
     assert "BEHIND_PROXY is not set" not in opened.output
+
+
+def test_behind_a_proxy_this_machine_is_nobody() -> None:
+    refused = run("check", BEHIND_PROXY="1")
+    assert (refused.exit_code, "✗ BEHIND_PROXY is set and no client is registered" in refused.output) == (1, True)
+    assert "Operator pages: nobody\n" in refused.output
+
+
+def test_a_memory_of_each_worker_is_not_served(keys: Path) -> None:
+    site = {"SITE_PROFILE": profile(keys), "PUBLIC_BASE_URL": "https://a"}
+    for environment in ({"WORKERS": 2}, {"WORKERS": 1, **site}):
+        for command in ("check", "serve"):
+            refused = run(command, DATABASE_URL="sqlite://", **environment)
+            assert refused.exit_code == 1
+            assert "DATABASE_URL=sqlite:// is a memory of each worker's own" in refused.output
+    assert run("check", DATABASE_URL="sqlite://", WORKERS=1).exit_code == 0
+
+
+def test_check_notes_a_key_file_that_others_may_read(tmp_path: Path) -> None:
+    file = tmp_path / "keys"
+    file.write_text("k1:" + "ab" * 32)
+    for mode, is_noted in ((0o640, True), (0o600, False)):
+        file.chmod(mode)
+        shown = run("check", PSEUDONYM_KEYS=file)
+        assert (f"! PSEUDONYM_KEYS={file} can be read" in shown.output, shown.exit_code) == (is_noted, 0)
 
 
 @pytest.mark.parametrize(

@@ -85,6 +85,23 @@ def test_old_keys_serve_while_their_address_is_down_up_to_their_age(web: respons
     assert keys.key("a", "ES384") is None
 
 
+def test_keys_that_are_withdrawn_serve_no_longer(
+    web: responses.RequestsMock, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    publish(web, public_jwk("ES384", "a"))
+    keys = key_set(clock)
+    assert keys.key("a", "ES384")
+    clock.now += 60
+    publish(web, status=404)
+    keys.refresh()
+    assert keys.key("a", "ES384"), "an address that is gone is an outage"
+    clock.now += 60
+    publish(web)
+    keys.refresh()
+    assert keys.key("a", "ES384") is None
+    assert "client ehr has no signing key now" in caplog.text
+
+
 def test_keys_are_renewed_every_hour_beside_the_calls(web: responses.RequestsMock, clock: Clock) -> None:
     publish(web, public_jwk("ES384", "a"))
     keys = key_set(clock)

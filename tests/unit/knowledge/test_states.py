@@ -50,6 +50,20 @@ def test_pregnancy_by_its_status(given: Any, *, counts: bool) -> None:
     assert states.pregnant(man, man.b2m.when) is False
 
 
+@pytest.mark.parametrize(
+    ("days", "counts"), [(-42, True), (-43, False), (42, True), (43, False), (0, True), ("unknown", True)]
+)
+def test_care_after_childbirth_counts_for_six_weeks_about_it(days: Any, *, counts: bool) -> None:
+    entry = {"key": "postpartum-care", "onset_days": days}
+    facts = chart(problems=[entry])
+    assert facts.b2m
+    assert states.pregnant(facts, facts.b2m.when) is counts
+    for other in (chart(problems=[entry], sex="male"), chart(problems=[entry], age=56)):
+        assert states.pregnant(other, facts.b2m.when) is False
+    unproven = chart(problems=[{**entry, "verification": "provisional"}])
+    assert states.pregnant(unproven, facts.b2m.when) is False
+
+
 @pytest.mark.parametrize(("days", "expected"), [(40, states.Dialysis.NO), (-40, states.Dialysis.YES)])
 def test_dialysis_that_began_later(days: int, expected: states.Dialysis) -> None:
     assert states.dialysis(chart(problems=[{"key": "dialysis", "onset_days": days}])) is expected

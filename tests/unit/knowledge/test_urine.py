@@ -9,6 +9,7 @@ import pytest
 from cds_service.facts import Facts, Interval
 from cds_service.knowledge import levels, urine
 from cds_service.knowledge.model import Rule, load
+from cds_service.knowledge.terms import limit
 from cds_service.review.chart import facts_of
 
 RULES = {rule.id: rule for rule in load()}
@@ -27,6 +28,10 @@ def test_a_limit_of_several_rules_is_the_same_in_each(name: str) -> None:
     having = [RULES[rule] for rule in (*URINE, "serum-level") if name in RULES[rule].thresholds]
     assert len(having) > 1
     assert len({(rule.value(name), rule.thresholds[name].unit, rule.thresholds[name].basis) for rule in having}) == 1
+
+
+def test_creatinine_is_unsteady_by_one_limit_beside_serum_and_urine() -> None:
+    assert limit("unsteady_fold_from") == RULES["kidney-context"].value("unsteady_fold_from")
 
 
 @pytest.mark.parametrize("name", ["unexpected_egfr_below", "unexpected_b2m_to"])

@@ -91,6 +91,18 @@ def test_a_result_without_an_id_has_no_pseudonym() -> None:
     assert [row["result_pseudonym"] for row in account.cards] == [None]
 
 
+def test_the_same_ids_in_two_scopes_are_two_patients() -> None:
+    parsed = parse_call(call(bundle(observation())))
+    decision = decide(parsed, rules=RULES, as_of=NOW, settings=Settings())
+    told = account_of(
+        decision, parsed, service="s", client="ehr", at=NOW, pseudonyms=PSEUDONYMS, scope="ehr/ward-1"
+    ).decision
+    assert told["client"] == "ehr"
+    assert told["patient_pseudonym"] == PSEUDONYMS.of("patient", "ehr/ward-1", "p") != hidden("p")
+    assert told["user_pseudonym"] == PSEUDONYMS.of("user", "ehr/ward-1", "Practitioner/u")
+    assert told["read"] == [PSEUDONYMS.of("result", "ehr/ward-1", "Observation/b2m")]
+
+
 def test_a_rule_that_failed_is_told_by_its_kind_of_error() -> None:
     def fail(*_: Any) -> None:
         raise ValueError("Mr. Smith")

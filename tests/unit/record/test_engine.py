@@ -21,6 +21,13 @@ def test_other_databases_are_refused_without_their_password(url: str) -> None:
     assert "SECRET" not in masked(url)
 
 
+def test_what_may_hold_a_password_is_not_shown() -> None:
+    url = "postgresql://u:SECRET@h/d?password=SECRET&passfile=/SECRET&sslpassword=SECRET&sslmode=require&host=a&host=b"
+    assert (
+        masked(url) == "postgresql://u:***@h/d?host=a&host=b&passfile=***&password=***&sslmode=require&sslpassword=***"
+    )
+
+
 def test_postgresql_needs_its_driver(monkeypatch: pytest.MonkeyPatch) -> None:
     def absent(*_: Any, **__: Any) -> None:
         raise ModuleNotFoundError

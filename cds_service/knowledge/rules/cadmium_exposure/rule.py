@@ -16,8 +16,13 @@ _MARKERS = {
     "cadmium-blood": ("blood_cadmium", "blood cadmium"),
 }
 _ALONE = "the B2M limb only"
-_CADMIUM = ("cadmium-urine-ratio", "cadmium-blood", "cadmium-urine")
+_NOT_PER_GRAM = "it is not per gram of creatinine"
 _MYELOMA = ("myeloma", "myeloma-relapse", "myeloma-remission", "smouldering-myeloma", "plasma-cell-other")
+_MAY_BE_LOW = {
+    Acidity.ACID: "the urine pH is below 6",
+    Acidity.ADJUSTED: "the pH of the voided urine is not known",
+    Acidity.UNKNOWN: "the urine pH is not known",
+}
 _PH = {Acidity.ACID: "ph_acid", Acidity.ADJUSTED: "ph_unknown", Acidity.UNKNOWN: "ph_unknown"}
 
 
@@ -39,26 +44,50 @@ class _Marker(NamedTuple):
 def evaluate(facts: Facts, rule: Rule) -> Finding | None:
     """The highest category of the markers that there are, where nothing else explains a high urine B2M."""
     b2m = facts.b2m
-    if b2m is None or not _can_be_read(b2m) or not _shows_cadmium(facts) or _is_no_place(facts, b2m):
+    if b2m is None or not _can_be_read(b2m) or not states.exposed_to_cadmium(facts) or _is_no_place(facts, b2m):
         return None
     if facts.specimen != _RATIO:
         beside = _RATIO in facts.under_review
-        return None if beside else rule.finding("no_ratio", facts.specimen, inputs=(b2m,))
+        return None if beside else _without_b2m(facts, rule, b2m, "no_ratio", _NOT_PER_GRAM)
     if cause := _other_cause(facts, rule, b2m):
-        return rule.finding("other_cause", facts.specimen, values={"cause": cause}, inputs=(b2m,))
+        return _without_b2m(facts, rule, b2m, "other_cause", cause)
     if _is_implausible(rule, b2m):
-        return rule.finding("implausible", facts.specimen, values={"b2m": b2m.display}, inputs=(b2m,))
+        cadmium = _cadmium(facts, rule, b2m)
+        return rule.finding(
+            "implausible",
+            facts.specimen,
+            values={"b2m": b2m.display, "by": _by(cadmium)},
+            notes=("cadmium_alone",) if cadmium else (),
+            inputs=(b2m, *(marker.result for marker in cadmium)),
+            thresholds=_limits(cadmium),
+        )
     return _categorised(facts, rule, b2m)
+
+
+def _without_b2m(facts: Facts, rule: Rule, b2m: Result, outcome: str, cause: str) -> Finding:
+    """Why the urine B2M gives no category; urine and blood cadmium give one where it is, or may be, above A."""
+    cadmium = _cadmium(facts, rule, b2m)
+    overall = _overall(cadmium)
+    if "A" in overall:
+        return rule.finding(outcome, facts.specimen, values={"cause": cause}, inputs=(b2m,))
+    return rule.finding(
+        "without_b2m",
+        facts.specimen,
+        values={
+            "cause": cause,
+            "markers": _listed([marker.label for marker in cadmium]),
+            "by": _by(cadmium),
+            "categories": " or ".join(overall),
+        },
+        notes=("workers",),
+        inputs=(b2m, *(marker.result for marker in cadmium)),
+        thresholds=_limits(cadmium),
+    )
 
 
 def _can_be_read(b2m: Result) -> bool:
     """A ratio whose unit is in doubt is read as far as to say that it gives no category."""
     return levels.can_be_compared(b2m) or (b2m.specimen == _RATIO and not b2m.provisional)
-
-
-def _shows_cadmium(facts: Facts) -> bool:
-    results = any(r.analyte in _CADMIUM and not r.provisional for r in facts.results)
-    return results or bool(states.active(facts, "cadmium"))
 
 
 def _is_no_place(facts: Facts, b2m: Result) -> bool:
@@ -70,9 +99,12 @@ def _other_cause(facts: Facts, rule: Rule, b2m: Result) -> str:
     recorded = [p for p in facts.problems_of(*_MYELOMA) if p.verification_status not in states.REFUTED]
     if recorded:
         return f"{recorded[0].label} is in the chart"
-    serum = _serum_near(facts, rule, b2m)
-    high = any(r.interval.is_above(rule.value("high_load_above")) is not False for r in serum)
-    return "serum B2M is, or may be, above 4.5 mg/L (service default)" if high else ""
+    above = {r: r.interval.is_above(rule.value("high_load_above")) for r in _serum_near(facts, rule, b2m)}
+    high = next((r for r, known in above.items() if known), None)
+    may_be = next((r for r, known in above.items() if known is None), None)
+    if high:
+        return f"serum B2M ({high.quantity}) is above 4.5 mg/L (service default)"
+    return f"serum B2M ({may_be.quantity}) may be above 4.5 mg/L (service default)" if may_be else ""
 
 
 def _serum_near(facts: Facts, rule: Rule, b2m: Result) -> list[Result]:
@@ -88,37 +120,60 @@ def _is_implausible(rule: Rule, b2m: Result) -> bool:
 
 
 def _categorised(facts: Facts, rule: Rule, b2m: Result) -> Finding:
-    markers = _markers(facts, rule, b2m)
-    overall = tuple(sorted({max(each) for each in product(*(marker.categories for marker in markers))}))
+    markers = [_marker(rule, b2m), *_cadmium(facts, rule, b2m)]
+    overall = _overall(markers)
     ph = urine.ph_of(facts, rule, b2m)
     there = {marker.label for marker in markers}
     missing = [label for _, label in _MARKERS.values() if label not in there]
     serum_known = bool(_serum_near(facts, rule, b2m))
+    may_be_higher = [_MAY_BE_LOW[ph.acidity]] if ph.acidity in _MAY_BE_LOW else []
+    may_be_higher += [f"not found within 14 days (service default): {_listed(missing)}"] if missing else []
+    outcome = _outcome(overall, is_open=bool(may_be_higher))
     return rule.finding(
-        f"category_{overall[0].lower()}" if len(overall) == 1 else "several",
+        outcome,
         facts.specimen,
         values={
             "b2m": b2m.quantity,
             "markers": _listed([marker.label for marker in markers]) if len(markers) > 1 else _ALONE,
-            "by": ", ".join(f"{m.label} {m.result.quantity} ({' or '.join(m.categories)})" for m in markers),
+            "by": _by(markers),
             "categories": " or ".join(overall),
             "missing": _listed(missing),
+            "open": "; ".join(may_be_higher),
         },
-        notes=_notes(facts, markers[0], overall, missing=bool(missing), acidity=ph.acidity, serum_known=serum_known),
+        notes=_notes(facts, markers[0], outcome, missing=bool(missing), acidity=ph.acidity, serum_known=serum_known),
         inputs=(*(marker.result for marker in markers), *((ph.result,) if ph.result else ())),
-        thresholds=tuple(f"{marker.limits}_{side}_above" for marker in markers for side in ("b", "c")),
+        thresholds=_limits(markers),
     )
 
 
-def _markers(facts: Facts, rule: Rule, b2m: Result) -> list[_Marker]:
-    """The urine B2M, then the nearest urine and blood cadmium of the same set."""
-    near = facts.within(_CADMIUM, b2m.when, rule.value("set_days_to"))
-    cadmium = [next((r for r in near if r.analyte == key), None) for key in _MARKERS]
-    return [
-        _Marker(result, _categories(rule, result.interval, _MARKERS[result.analyte][0]))
-        for result in (b2m, *cadmium)
-        if result
-    ]
+def _outcome(overall: tuple[str, ...], *, is_open: bool) -> str:
+    if overall == ("A",) and is_open:
+        return "at_least_a"
+    return f"category_{overall[0].lower()}" if len(overall) == 1 else "several"
+
+
+def _overall(markers: list[_Marker]) -> tuple[str, ...]:
+    """The categories that the highest of the markers may be; A of none."""
+    return tuple(sorted({max(each, default="A") for each in product(*(marker.categories for marker in markers))}))
+
+
+def _by(markers: list[_Marker]) -> str:
+    return ", ".join(f"{m.label} {m.result.quantity} ({' or '.join(m.categories)})" for m in markers)
+
+
+def _limits(markers: list[_Marker]) -> tuple[str, ...]:
+    return tuple(f"{marker.limits}_{side}_above" for marker in markers for side in ("b", "c"))
+
+
+def _cadmium(facts: Facts, rule: Rule, b2m: Result) -> list[_Marker]:
+    """The nearest urine and blood cadmium of the same set as the urine B2M."""
+    near = facts.within(states.CADMIUM, b2m.when, rule.value("set_days_to"))
+    nearest = [next((r for r in near if r.analyte == key), None) for key in _MARKERS]
+    return [_marker(rule, result) for result in nearest if result]
+
+
+def _marker(rule: Rule, result: Result) -> _Marker:
+    return _Marker(result, _categories(rule, result.interval, _MARKERS[result.analyte][0]))
 
 
 def _categories(rule: Rule, interval: Interval, limits: str) -> tuple[str, ...]:
@@ -132,12 +187,13 @@ def _listed(labels: list[str]) -> str:
 
 
 def _notes(
-    facts: Facts, b2m: _Marker, overall: tuple[str, ...], *, missing: bool, acidity: Acidity, serum_known: bool
+    facts: Facts, b2m: _Marker, outcome: str, *, missing: bool, acidity: Acidity, serum_known: bool
 ) -> tuple[str, ...]:
-    cannot_be_higher = overall == ("C",)
+    # At least A says itself why it may be higher; C cannot be.
+    may_be_higher = outcome not in ("category_c", "at_least_a")
     asked = {
-        "marker_missing": missing and not cannot_be_higher,
-        _PH.get(acidity, ""): acidity in _PH and not cannot_be_higher,
+        "marker_missing": missing and may_be_higher,
+        _PH.get(acidity, ""): acidity in _PH and may_be_higher,
         "removal": "C" in b2m.categories,
         "influenza": b2m.categories != ("A",),
         "serum_unknown": b2m.categories != ("A",) and not serum_known,

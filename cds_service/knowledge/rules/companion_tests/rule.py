@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from cds_service.facts import Facts, Result
+from cds_service.facts import Facts, Moment, Result
 from cds_service.knowledge import companions, states, terms, urine
 from cds_service.knowledge.companions import Missing, Why
 from cds_service.knowledge.model import Finding, Proposal, Rule
@@ -11,6 +11,8 @@ from cds_service.knowledge.terms.coded import coded_terms, codes_of
 
 _MOST_NAMED = 5
 _FISH = ("del-17p", "t-4-14", "t-14-16", "t-14-20", "gain-1q")
+#: Which urine B2M is asked for again as it is; for a collection of 24 hours, the spot urine.
+_REPEATED, _SPOT = ("b2m-urine", "b2m-urine-ratio"), "b2m-urine"
 _CALLED = {
     "ldh": "LDH with its upper limit",
     "tp53-mutation": "TP53 sequencing",
@@ -24,6 +26,8 @@ def evaluate(facts: Facts, rule: Rule) -> Finding | None:
     """Names what is missing; what the rule data-quality says of stale results is left to it."""
     b2m = facts.b2m
     found = [one for one in companions.missing(facts, rule) if not _is_said_elsewhere(facts, one)]
+    if b2m is not None and companions.needs_fresh_void(facts, rule):
+        return _fresh_void(facts, rule, b2m, found)
     if b2m is None or not found:
         return None
     diseases, precursor = companions.diseases(facts, rule), companions.precursor(facts)
@@ -35,15 +39,51 @@ def evaluate(facts: Facts, rule: Rule) -> Finding | None:
     elif precursor and outcome == "serum":
         outcome, diseases = "precursor", (precursor.key,)
     values = {"tests": _in_words(found, b2m), "diseases": _diseases_in_words(diseases)}
-    return rule.finding(outcome, facts.specimen, values=values, inputs=(b2m,), proposals=tuple(_orders(found)))
+    orders = tuple(_orders(facts, rule, b2m, found))
+    return rule.finding(
+        outcome, facts.specimen, values=values, notes=_notes(facts, rule, b2m, found), inputs=(b2m,), proposals=orders
+    )
 
 
-def _orders(found: list[Missing]) -> Iterator[Proposal]:
-    """The laboratory tests among them that can still be ordered: a urine that is gone is not asked for its pH."""
+def _fresh_void(facts: Facts, rule: Rule, b2m: Result, found: list[Missing]) -> Finding:
+    """Another urine with its pH, and where cadmium is in the chart its markers."""
+    again = b2m.analyte if b2m.analyte in _REPEATED else _SPOT
+    urines = (order_of(terms.analytes()[key], rule.orders[key]) for key in (again, "urine-ph"))
+    return rule.finding(
+        "fresh_void",
+        facts.specimen,
+        values={"besides": f". Not at hand for the cadmium category: {_in_words(found, b2m)}" if found else ""},
+        inputs=(b2m,),
+        proposals=(*urines, *_orders(facts, rule, b2m, found)),
+    )
+
+
+def _orders(facts: Facts, rule: Rule, b2m: Result, found: list[Missing]) -> Iterator[Proposal]:
+    """The laboratory tests among them that can still be ordered.
+
+    Not the pH of a urine that is gone, nor what, measured now, would lie too far from the B2M.
+    """
     for one in found[:_MOST_NAMED]:
         analyte = terms.analytes().get(one.key)
-        if analyte and analyte.group != "urine" and one.why is not Why.NO_UPPER_LIMIT:
-            yield order_of(analyte)
+        of_a_urine = analyte is not None and analyte.group == "urine"
+        if analyte and not of_a_urine and one.why is not Why.NO_UPPER_LIMIT and not _is_too_late(facts, rule, b2m, one):
+            yield order_of(analyte, rule.orders[analyte.key])
+
+
+def _is_too_late(facts: Facts, rule: Rule, b2m: Result, one: Missing) -> bool:
+    """Whether a sample of now would lie further from the B2M than the two are read together."""
+    return bool(one.within) and Moment.at(facts.as_of).days_until(b2m.when) > rule.value(one.within)
+
+
+def _notes(facts: Facts, rule: Rule, b2m: Result, found: list[Missing]) -> tuple[str, ...]:
+    if facts.specimen not in urine.SPECIMENS:
+        return ()
+    serum = next((one for one in found if one.key == "b2m-serum"), None)
+    asked = {
+        "too_old": serum is not None and _is_too_late(facts, rule, b2m, serum),
+        "tubular": companions.is_tubular(facts, rule),
+    }
+    return tuple(note for note, holds in asked.items() if holds)
 
 
 def _is_said_elsewhere(facts: Facts, one: Missing) -> bool:

@@ -46,8 +46,7 @@ def _speaks(facts: Facts, rule: Rule, name: str, drugs: dict[str, tuple[Medicati
         return bool(drugs[name])
     explain = context.level_to_explain(facts, rule) is not None
     if name == "glucocorticoid":
-        treated = explain and bool(context.present(facts, *_FALLS_WITH_TREATMENT))
-        return bool(drugs[name]) and (treated or _fell(facts, rule))
+        return bool(drugs[name]) and bool(context.present(facts, *_FALLS_WITH_TREATMENT)) and _fell(facts, rule)
     if name == "unchecked":
         return explain and not treatment.list_is_whole(facts)
     return explain and bool(drugs[name] if name in drugs else context.present(facts, _DISEASES[name]))

@@ -11,6 +11,8 @@ _BLOOD = {"haemodialysis", "haemodiafiltration", "haemofiltration"}
 _PERITONEAL = {"peritoneal-dialysis"}
 #: Haemofiltration is not among them: of longer ago it bridged an acute illness.
 _LASTING = {"haemodialysis", "haemodiafiltration"} | _PERITONEAL
+#: Of adults on long-term dialysis; haemofiltration is of an acute illness.
+_EXPECTED_HIGH = ("haemodialysis", "peritoneal", "modality_open")
 _MOST_ENTRIES, _MOST_CREATININES = 4, 2
 #: SNOMED CT: dependence on haemodialysis due to end-stage renal disease, the one diagnosis that names the kind.
 _DEPENDS_ON_HAEMODIALYSIS = "428982002"
@@ -26,17 +28,23 @@ def evaluate(facts: Facts, rule: Rule) -> Finding | None:
     if status is Dialysis.UNCLEAR and not post:
         near = facts.within(("creatinine",), b2m.when, limit("dialysis_creatinine_days_to"))[:_MOST_CREATININES]
         values = {"b2m": b2m.display, "entries": _entries(facts), "creatinine": context.in_words(near, b2m.when)}
-        note = "creatinine" if near else "no_creatinine"
+        note = "creatinine_of_child" if near and _of_child(facts, b2m) else "creatinine" if near else "no_creatinine"
         return rule.finding("unclear", facts.specimen, values=values, notes=(note,), inputs=(b2m, *near))
     sessions = _sessions(facts, b2m)
-    outcome = "post_dialysis" if post else _outcome(facts, sessions)
+    outcome = "post_dialysis" if post else "child" if _of_child(facts, b2m) else _outcome(facts, sessions)
+    low = outcome in _EXPECTED_HIGH and b2m.interval.is_below(rule.value("low_below")) is True
     return rule.finding(
         outcome,
         facts.specimen,
         values={"b2m": b2m.display, "modality": _modality(facts, sessions)},
-        notes=_notes(facts, b2m, sessions, outcome, status),
+        notes=(("low",) if low else ()) + _notes(facts, b2m, sessions, outcome, status),
         inputs=(b2m,),
+        thresholds=("low_below",) if low else (),
     )
+
+
+def _of_child(facts: Facts, b2m: Result) -> bool:
+    return states.is_child(facts, b2m.when) is True
 
 
 def _entries(facts: Facts) -> str:
@@ -118,7 +126,7 @@ def _notes(
         "long_term": by_procedure and by_blood,
         "pre_post_unknown": by_blood and not same_day,
         "same_day_session": by_blood and same_day,
-        "residual": outcome != "post_dialysis",
+        "residual": outcome in _EXPECTED_HIGH,
         "target": by_blood,
         "association": by_blood,
     }

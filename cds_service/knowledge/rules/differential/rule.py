@@ -88,8 +88,8 @@ def _is_beyond(facts: Facts, rule: Rule, b2m: Result, found: tuple[KidneyFunctio
 def _kidney(facts: Facts, rule: Rule, b2m: Result) -> _Kidney | None:
     """None where kidney function is reduced beyond doubt and the level no higher than that may explain."""
     days, reduced = rule.value("kidney_days_to"), rule.value("reduced_below")
-    if kidney.creatinine_is_unsteady(facts, b2m.when, days, rule.value("unsteady_fold_from")):
-        return _Kidney("creatinine is not steady, open", known=False)
+    if changed := kidney.unsteady_creatinine(facts, b2m.when, days, rule.value("unsteady_fold_from")):
+        return _Kidney(_change(*changed), known=False)
     if states.acute_kidney_injury(facts, b2m.when):
         return _Kidney("no eGFR in acute kidney injury, open", known=False)
     found = kidney.estimates(facts, b2m.when, days)
@@ -104,6 +104,13 @@ def _kidney(facts: Facts, rule: Rule, b2m: Result) -> _Kidney | None:
     against = all(function.egfr.is_below(normal) is False for function in found)
     sides = f"estimates on either side of {reduced}, open" if {True, False} <= answers else "open"
     return _Kidney(f"{egfr}, {'against' if against else sides}", answers == {False}, found[0])
+
+
+def _change(before: Result, after: Result) -> str:
+    """A creatinine that rose speaks for the kidney; one that fell leaves open what is left of it."""
+    rose = after.value > before.value
+    between = f"from {series.amount(before)} ({series.day_of(before.when)}) to {series.amount(after)}"
+    return f"creatinine {'rose' if rose else 'fell'} {between}, not steady ({'for' if rose else 'open'})"
 
 
 _Tests = tuple[tuple[tuple[str, ...], str], ...]
@@ -164,7 +171,12 @@ _MOST_LABELS = 2
 def _hiv(facts: Facts) -> str:
     screens = {c.presence for c in facts.coded if c.item == "hiv-screen" and not c.provisional}
     if not screens:
-        return "HIV test not sent, unknown" if "other" in facts.unknown else "no HIV test at hand"
+        hiv = "HIV test not sent, unknown" if "other" in facts.unknown else "no HIV test at hand"
+        return f"{hiv}; bacterial infection is not looked for"
+    return f"{_hiv_screens(screens)}; bacterial infection is not looked for"
+
+
+def _hiv_screens(screens: set[Presence]) -> str:
     if Presence.PRESENT in screens:
         return "HIV antibody/antigen reported present (for)"
     return "HIV antibody/antigen absent (against)" if screens == {Presence.ABSENT} else "HIV test unclear (open)"

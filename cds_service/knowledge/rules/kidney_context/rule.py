@@ -158,7 +158,7 @@ def _outcome(facts: Facts, rule: Rule, b2m: Result, found: tuple[KidneyFunction,
 
 def _of_adult(rule: Rule, b2m: Result, found: tuple[KidneyFunction, ...], *, below: bool) -> str:
     fold = rule.value("apart_fold_above")
-    if _is_low(rule, b2m, found[0]) and levels.can_be_compared(b2m) and kidney.is_far_below(b2m, found, fold):
+    if levels.can_be_compared(b2m) and _is_far_too_low(rule, b2m, found):
         return "unexpectedly_low"
     if not below and found[0].egfr.is_below(rule.value("g2_below")) is False:
         return "not_evident"
@@ -166,10 +166,19 @@ def _of_adult(rule: Rule, b2m: Result, found: tuple[KidneyFunction, ...], *, bel
     return f"{outcome}_far_above" if kidney.is_far_above(b2m, found, fold) else outcome
 
 
-def _is_low(rule: Rule, b2m: Result, first: KidneyFunction) -> bool:
-    """Whether the B2M is within range at an eGFR at which that is not expected."""
+def _is_far_too_low(rule: Rule, b2m: Result, found: tuple[KidneyFunction, ...]) -> bool:
+    """Whether the B2M, within range or not, is far below what adults had, at an eGFR at which that is not expected."""
+    return _not_expected_at(rule, found[0]) and kidney.is_far_below(b2m, found, rule.value("apart_fold_above"))
+
+
+def _is_low(rule: Rule, b2m: Result, found: tuple[KidneyFunction, ...]) -> bool:
+    """Whether the B2M is within range, or far too low, at an eGFR at which that is not expected."""
     within = b2m.interval.is_above(rule.value("unexpected_b2m_to")) is False
-    return within and first.egfr.is_below(rule.value("unexpected_egfr_below")) is True
+    return (within and _not_expected_at(rule, found[0])) or _is_far_too_low(rule, b2m, found)
+
+
+def _not_expected_at(rule: Rule, first: KidneyFunction) -> bool:
+    return first.egfr.is_below(rule.value("unexpected_egfr_below")) is True
 
 
 def _under_2(facts: Facts, rule: Rule, b2m: Result) -> bool:
@@ -268,7 +277,7 @@ def _notes(
     known = states.active(facts, *_KNOWN_DISEASE) or any(p.key == "kidney-transplantation" for p in facts.procedures)
     open_question = sign and not known and not child
     asked = {
-        "unexpectedly_low": not child and _is_low(rule, b2m, first) and outcome != "unexpectedly_low",
+        "unexpectedly_low": not child and _is_low(rule, b2m, found) and outcome != "unexpectedly_low",
         "lasting": open_question and bool(earlier),
         "category_alone": open_question and not earlier,
         "at_a3": _at_a3(rule, ratio),

@@ -2,8 +2,9 @@
 
 from decimal import Decimal
 
-from cds_service.facts import Facts, Result, legible
+from cds_service.facts import Facts, Result
 from cds_service.knowledge import levels, states
+from cds_service.knowledge.levels import Level
 from cds_service.knowledge.model import Finding, Rule
 
 _RAISING_FAMILIES = ("kidney", "cancer", "inflammation", "infection", "transplant", "liver")
@@ -38,7 +39,8 @@ def _in_pregnancy(facts: Facts, rule: Rule, b2m: Result) -> Finding:
     given, values = b2m.reference_range, {"b2m": b2m.display}
     if given is None or given.high is None or not given.is_exceeded_by(b2m.central):
         return rule.finding("pregnancy", facts.specimen, values=values, inputs=(b2m,))
-    values["limit"] = f"{legible(given.high)} {b2m.unit}"
+    level = Level(True, given.high, "laboratory")
+    values |= {"limit": level.filed(b2m), "in_full": level.in_full(b2m)}
     return rule.finding("pregnancy_raised", facts.specimen, values=values, inputs=(b2m,))
 
 
@@ -52,7 +54,8 @@ def _compared(
     if origin == "laboratory" and b2m.reference_range:
         above = b2m.reference_range.is_exceeded_by(b2m.central)
     outcome = "unclear" if above is None else f"above_{origin}" if above else f"not_above_{origin}"
-    values = {"b2m": b2m.display, "limit": f"{legible(limit)} {b2m.unit}"}
+    level = Level(above, limit, origin)
+    values = {"b2m": b2m.display, "limit": level.filed(b2m), "in_full": level.in_full(b2m)}
     if above:
         values["causes"] = _causes_in_chart(facts)
     return rule.finding(

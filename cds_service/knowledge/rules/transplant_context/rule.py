@@ -29,15 +29,20 @@ def evaluate(facts: Facts, rule: Rule) -> Finding | None:
         return None
     outcome = _outcome(rule, course) if course.rose else kind
     near = context.beside(facts, b2m.when, rule.value("beside_days_to"), *_analytes(facts))
-    values = course.values() | {"b2m": b2m.display, "beside": context.in_words(near, b2m.when)}
+    values = course.values() | {"b2m": b2m.display}
     return rule.finding(
         outcome,
         facts.specimen,
-        values={name: text for name, text in values.items() if text},
+        values={name: text for name, text in values.items() if text} | {"beside": _beside(rule, near, b2m)},
         notes=_notes(facts, rule, b2m, course, near),
         inputs=(b2m, *course.results(), *near),
         thresholds=("b2m_rise_from", *(("creatinine_rise_from",) if course.rose else ())) if course.before else (),
     )
+
+
+def _beside(rule: Rule, near: tuple[Result, ...], b2m: Result) -> str:
+    days = rule.value("beside_days_to")
+    return f"Within {days} days of it (service default): {context.in_words(near, b2m.when)}." if near else ""
 
 
 def _transplants(facts: Facts, b2m: Result, kind: str) -> list[Moment | None]:
@@ -124,7 +129,6 @@ def _notes(facts: Facts, rule: Rule, b2m: Result, course: _Course, near: tuple[R
         "gvhd": bool(context.present(facts, "gvhd")),
         course.says: bool(course.says) and not course.rose,
         "methods_not_stated": bool(course.rose and course.before and series.are_alike(b2m, course.before) is None),
-        "beside": bool(near),
         "no_tacrolimus": "tacrolimus" not in measured and any(d.key == "tacrolimus" for d in drugs),
         "no_cmv_dna": course.rose and "cmv-dna" in set(_analytes(facts)) - measured,
         "informational": True,

@@ -16,9 +16,12 @@ _MOST_DRUGS = 3
 def evaluate(facts: Facts, rule: Rule) -> Finding | None:
     """Compares with the newest earlier result of the same laboratory and method; without one, says why it cannot."""
     b2m = facts.b2m
-    before = series.earlier(facts, b2m) if b2m and series.is_usable(b2m) else ()
-    if b2m is None or not before:
+    every = series.earlier(facts, b2m) if b2m and series.is_usable(b2m) else ()
+    if b2m is None or not every:
         return None
+    before = _of_these_kidneys(facts, b2m, every)
+    if not before:
+        return _of_other_kidneys(facts, rule, b2m, every[0])
     comparable = tuple(r for r in before if series.are_alike(b2m, r))
     last = (comparable or before)[0]
     lowest = min(comparable, key=lambda r: r.value, default=last)
@@ -37,11 +40,36 @@ def evaluate(facts: Facts, rule: Rule) -> Finding | None:
     notes, said, kidney = _notes(facts, rule, b2m, last, outcome)
     if any(r != b2m and not series.order_is_known(r, b2m) for r in facts.series(b2m.analyte)):
         notes += ("order_unknown",)
+    if len(before) < len(every):
+        notes, said = (*notes, "left_out"), said | {"why": _why(facts, b2m, every)}
     inputs = tuple(dict.fromkeys((b2m, last, compared_with, *kidney)))
     thresholds = _VERDICTS.get(outcome, ())
     return rule.finding(
         outcome, facts.specimen, values=values | said, notes=notes, inputs=inputs, thresholds=thresholds
     )
+
+
+def _of_these_kidneys(facts: Facts, b2m: Result, every: tuple[Result, ...]) -> tuple[Result, ...]:
+    """Without what is of before the last kidney transplantation, or of dialysis; all of them on dialysis and in CSF."""
+    if facts.specimen == "CSF" or states.dialysis(facts) is not states.Dialysis.NO:
+        return every
+    return tuple(r for r in every if not states.kidneys_differed(facts, r.when, b2m.when))
+
+
+def _of_other_kidneys(facts: Facts, rule: Rule, b2m: Result, last: Result) -> Finding:
+    values = {
+        "label": _label(b2m),
+        "before": series.amount(last),
+        "date": series.day_of(last.when),
+        "why": _why(facts, b2m, (last,)),
+    }
+    return rule.finding("other_kidneys", facts.specimen, values=values, inputs=(b2m, last))
+
+
+def _why(facts: Facts, b2m: Result, every: tuple[Result, ...]) -> str:
+    left_out = [r.when for r in every if states.kidneys_differed(facts, r.when, b2m.when)]
+    grafted = any(states.before_last_graft(facts, when) for when in left_out)
+    return "from before the kidney transplantation" if grafted else "from the time of dialysis"
 
 
 _SERUM, _URINE = ("serum_rise_percent_from", "serum_fall_percent_from"), ("urine_fold_from",)
@@ -112,7 +140,7 @@ def _notes(
 ) -> tuple[tuple[str, ...], dict[str, str], tuple[Result, ...]]:
     """The notes, the words that they need, and the kidney's results that they rest on."""
     if facts.specimen != "serum":
-        return (("urine_ph",) if outcome.startswith("urine") else ()), {}, ()
+        return (("urine_ph",) if outcome.startswith("urine") and _may_be_acid(facts, rule, b2m, last) else ()), {}, ()
     asides = ("myeloma",) if _has_myeloma(facts) else ()
     if outcome not in _VERDICTS and outcome != "not_stated":
         return asides, {}, ()
@@ -125,6 +153,10 @@ def _notes(
         return (*told, *asides), {"drugs": drugs}, ()
     said = {"drugs": drugs, "kidney": _kidney_in_words(*pair) if pair else ""}
     return (note, *told, *asides), said, pair or ()
+
+
+def _may_be_acid(facts: Facts, rule: Rule, *urines: Result) -> bool:
+    return any(urine.ph_of(facts, rule, r).acidity is not urine.Acidity.VOUCHES for r in urines)
 
 
 def _has_myeloma(facts: Facts) -> bool:

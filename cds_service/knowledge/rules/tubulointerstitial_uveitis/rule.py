@@ -28,7 +28,7 @@ def evaluate(facts: Facts, rule: Rule) -> Finding | None:
     if not level.above and ph.acidity is not Acidity.VOUCHES:
         notes = (*notes, "ph_not_known")
     beside = urine.kidney_beside(facts, b2m)
-    inputs = (b2m, *((ph.result,) if ph.result else ()), *((beside.result,) if beside else ()))
+    inputs = (b2m, *((ph.result,) if ph.result else ()), *(beside.results if beside else ()))
     return rule.finding(outcome, facts.specimen, values=values, notes=notes, inputs=inputs, thresholds=level.thresholds)
 
 

@@ -28,7 +28,7 @@ def evaluate(facts: Facts, rule: Rule) -> Finding | None:
     level, ph = levels.of_urine(facts, rule, b2m), urine.ph_of(facts, rule, b2m)
     outcome = _outcome(level, ph)
     if level.limit is not None:
-        values |= {"limit": level.shown(b2m), "whose": _WHOSE[level.origin]}
+        values |= {"limit": level.filed(b2m), "in_full": level.in_full(b2m), "whose": _WHOSE[level.origin]}
     beside = urine.kidney_beside(facts, b2m) if level.above else None
     if beside:
         values["kidney"] = beside.words
@@ -39,7 +39,7 @@ def evaluate(facts: Facts, rule: Rule) -> Finding | None:
         facts.specimen,
         values=values | ({"causes": _causes_in_chart(facts)} if level.above else {}),
         notes=(*_notes(facts, b2m, level, ph), *(("kidney",) if beside else ())),
-        inputs=(b2m, *((ph.result,) if ph.result else ()), *((beside.result,) if beside else ())),
+        inputs=(b2m, *((ph.result,) if ph.result else ()), *(beside.results if beside else ())),
         thresholds=("acid_below", *level.thresholds),
     )
 

@@ -1,0 +1,64 @@
+"""Which companion tests are offered as orders: none that could not be read beside the B2M at hand."""
+
+from typing import Any
+
+import pytest
+
+from cds_service.knowledge.model import load
+from cds_service.knowledge.terms import analytes
+from cds_service.review.chart import facts_of
+
+RULES = {rule.id: rule for rule in load()}
+URINE = {"specimen": "urine", "urine-ph": "6.5 [pH]", "urine-albumin": "40 mg/L", "urine-creatinine": "8 mmol/L"}
+
+
+def offered(rule: str, given: dict[str, Any]) -> list[str]:
+    finding = RULES[rule].evaluate(facts_of(given))
+    assert finding is not None
+    assert all(proposal.note for proposal in finding.proposals)
+    return [proposal.label for proposal in finding.proposals]
+
+
+@pytest.mark.parametrize(
+    ("given", "labels"),
+    [
+        ({**URINE, "b2m": {"is": "0.9 mg/L", "days": -6}}, ["Order serum B2M", "Order creatinine (serum)"]),
+        ({**URINE, "b2m": {"is": "0.9 mg/L", "days": -7}}, []),
+        ({"b2m": {"is": "4 mg/L", "days": -6}}, ["Order creatinine (serum)"]),
+        ({"b2m": {"is": "4 mg/L", "days": -7}}, []),
+        ({"specimen": "urine", "b2m": "0.1 mg/L"}, ["Order urine B2M", "Order urine pH"]),
+        ({"specimen": "24 h urine", "b2m": "0.1 mg/24 h"}, ["Order urine B2M", "Order urine pH"]),
+        (
+            {"specimen": "urine ratio", "b2m": {"is": "200 ug/g", "upper_limit": "300"}, "problems": ["cadmium"]},
+            [
+                "Order urine B2M/creatinine",
+                "Order urine pH",
+                "Order urine cadmium/creatinine",
+                "Order blood cadmium",
+            ],
+        ),
+    ],
+    ids=["urine of 7 days ago", "of 8 days ago", "serum of 7 days", "of 8 days", "acid", "low 24 h urine", "cadmium"],
+)
+def test_no_order_that_could_not_be_read_beside_the_result(given: dict[str, Any], labels: list[str]) -> None:
+    assert offered("companion-tests", given) == labels
+
+
+def test_the_serum_before_a_session_is_called_that() -> None:
+    given = {"ordered": ["post-dialysis serum"], "problems": ["dialysis"]}
+    assert offered("order-companions", given) == ["Order serum B2M, before the session"]
+
+
+def test_a_post_dialysis_code_that_is_likely_wrong_is_offered_nothing() -> None:
+    assert offered("order-companions", {"ordered": ["post-dialysis serum"]}) == []
+
+
+def test_the_markers_of_cadmium_are_offered_with_the_urine() -> None:
+    drafts = ["b2m-serum", "creatinine", "urine-ph"]
+    given = {"ordered": ["urine ratio"], "also_ordered": drafts, "problems": ["cadmium"]}
+    assert offered("order-companions", given) == ["Order urine cadmium/creatinine", "Order blood cadmium"]
+
+
+@pytest.mark.parametrize("rule", ["companion-tests", "order-companions"])
+def test_the_notes_of_orders_name_analytes(rule: str) -> None:
+    assert set(RULES[rule].orders) <= {*analytes(), "b2m-serum-before-session"}
