@@ -2,8 +2,8 @@
 
 Real patients (CoMMpass) and the made-up cases, opened by several users on both hooks; results are corrected, cards are
 set aside. What should be shown is reckoned here from the cards of a service without memory, by a rule of its own: the
-same findings on the same result, not to the same user within 72 hours (4 after "not now"), warnings until somebody has
-reacted.
+same findings on the same result, not to the same user within 72 hours (4 after "not now"), warnings until that
+user has reacted.
 """
 
 import argparse
@@ -67,6 +67,7 @@ class Tally:
 class _Seen:
     at: datetime
     soon: bool = False
+    answered: bool = False
 
 
 class _Service:
@@ -104,11 +105,10 @@ class _Reckoning:
 
     def __init__(self) -> None:
         self._shown: dict[tuple[str, str, Key], _Seen] = {}
-        self._answered: set[tuple[str, Key]] = set()
 
     def is_due(self, patient: str, user: str, card: Json, now: datetime) -> bool:
         seen = self._shown.get((patient, user, key_of(card)))
-        if seen is None or (card["indicator"] == "warning" and (patient, key_of(card)) not in self._answered):
+        if seen is None or (card["indicator"] == "warning" and not seen.answered):
             return True
         return now >= seen.at + (_SOON if seen.soon else _USUAL)
 
@@ -116,8 +116,8 @@ class _Reckoning:
         self._shown[patient, user, key_of(card)] = _Seen(now)
 
     def set_aside(self, patient: str, user: str, card: Json, *, soon: bool) -> None:
-        self._shown[patient, user, key_of(card)].soon = soon
-        self._answered.add((patient, key_of(card)))
+        seen = self._shown[patient, user, key_of(card)]
+        seen.soon, seen.answered = soon, True
 
 
 def key_of(card: Json) -> Key:

@@ -87,9 +87,11 @@ def test_what_was_not_sent_is_not_ordered() -> None:
     assert labels(card) == []
 
 
-def test_a_urine_that_is_gone_is_not_asked_for_its_ph() -> None:
-    for card in cards("urine-ph-unknown"):
-        assert not any("urine" in label for label in labels(card))
+def test_a_urine_that_is_gone_is_not_asked_for_its_ph_but_a_fresh_void_is() -> None:
+    (card,) = cards("urine-ph-unknown")
+    assert labels(card) == ["Order urine B2M", "Order urine pH"]
+    (raised,) = cards("urine-raised")
+    assert "Order urine pH" not in labels(raised)
 
 
 # ----------------------------------------------------------------- the stage
