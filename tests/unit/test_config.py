@@ -166,3 +166,11 @@ def test_a_secret_is_not_shown_when_it_cannot_be_used(monkeypatch: pytest.Monkey
         load_settings()
     assert "hush" not in str(refused.value)
     assert "hidden" not in str(refused.value)
+
+
+@pytest.mark.parametrize("value", ['"2.5"', "true"])
+def test_a_threshold_of_the_site_is_a_number(tmp_path: Path, value: str) -> None:
+    file = tmp_path / "site.toml"
+    file.write_text(f'[[threshold]]\nname = "default_spot_above"\nvalue = {value}\nreason = "r"\n')
+    with pytest.raises(ConfigurationError, match="expected a number"):
+        load_site(file)

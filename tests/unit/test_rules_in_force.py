@@ -16,6 +16,7 @@ from cds_service.rules_in_force import Change, InForce, RulesInForce, changes, i
 
 RULES = load()
 IDS = {rule.id for rule in RULES}
+OUTCOMES = {"o": {"rank": 1, "raises_card": False, "found": "A finding."}}
 
 
 def profile(*rules: tuple[str, str], **thresholds: str) -> SiteProfile:
@@ -98,6 +99,34 @@ def test_rules_that_share_a_threshold_state_the_same_bounds() -> None:
                 )
     assert bounds
     assert {name: found for name, found in bounds.items() if len(found) > 1} == {}
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"site_from": 3},
+        {"site_from": 2, "site_to": 3},
+        {"site_from": 4, "site_to": 5},
+        {"basis": "published", "cites": ["c"]},
+    ],
+    ids=["one alone", "below the value", "above the value", "of what was published"],
+)
+def test_bounds_that_hold_no_default_are_refused(changed: dict[str, Any]) -> None:
+    described = RULES[0].model_dump() | {"citations": {"c": {"text": "t", "url": "https://c.example", "seen": "text"}}}
+    given = {
+        "value": "3.5",
+        "unit": "mg/L",
+        "basis": "service default",
+        "says": "a limit",
+        "site_from": 3,
+        "site_to": 4,
+    }
+    sound = described | {"thresholds": {"limit_above": given}, "outcomes": OUTCOMES, "notes": {}, "note_cites": {}}
+    Rule.model_validate(sound)
+    faulty = {name: value for name, value in given.items() if name not in ("site_from", "site_to")} | changed
+    faulty |= {"site_from": 3, "site_to": 4} if "basis" in changed else {}
+    with pytest.raises(ValueError, match="site_from <= value <= site_to"):
+        Rule.model_validate(sound | {"thresholds": {"limit_above": faulty}})
 
 
 def test_no_wording_states_a_number_that_a_site_may_set() -> None:
