@@ -193,8 +193,11 @@ def test_nothing_that_was_tried_is_logged(app: Flask, caplog: pytest.LogCaptureF
 
 
 def rows(url: str) -> int:
-    with open_engine(url).connect() as connection:
-        return sum(connection.scalar(select(func.count()).select_from(t)) or 0 for t in tables.metadata.sorted_tables)
+    engine = open_engine(url)
+    with engine.connect() as connection:
+        kept = sum(connection.scalar(select(func.count()).select_from(t)) or 0 for t in tables.metadata.sorted_tables)
+    engine.dispose()
+    return kept
 
 
 # ------------------------------------------------------------------ what cannot be used

@@ -94,8 +94,11 @@ def send_for_real(page: Page) -> None:
 
 
 def counted(database: str) -> Report:
-    with open_engine(database).connect() as connection:
-        return report(connection)
+    engine = open_engine(database)
+    with engine.connect() as connection:
+        found = report(connection)
+    engine.dispose()
+    return found
 
 
 def tab_to(page: Page, selector: str) -> None:
