@@ -71,6 +71,16 @@ class Spoken:
         """Rule and outcome, as other rules name them."""
         return f"{self.rule.id}/{self.finding.outcome}"
 
+    @property
+    def place(self) -> tuple[int, str]:
+        """Where it stands among others: the lowest leads."""
+        return self.outcome.rank, self.rule.id
+
+    @property
+    def told(self) -> tuple[Any, ...]:
+        """All by which it would be another finding: what it is, its notes and its values."""
+        return self.name, self.finding.notes, sorted(self.finding.values.items())
+
     def in_words(self, template: str) -> str:
         """A wording template filled for Markdown."""
         return template.format_map(
@@ -95,7 +105,7 @@ def compose(
     drafts = []
     for specimen in facts.under_review:
         spoken = _not_said_better([Spoken(f, by_id[f.rule]) for f in findings if f.specimen == specimen])
-        spoken.sort(key=lambda s: (s.outcome.rank, s.rule.id))
+        spoken.sort(key=lambda s: s.place)
         if any(s.outcome.raises_card for s in spoken) or specimen in failed:
             drafts.append(_Draft(facts.of(specimen), spoken, unrun=specimen in failed))
     drafts.sort(key=lambda draft: (draft.indicator != "warning", draft.rank))
@@ -143,9 +153,8 @@ class _Draft:
             (b2m.reference, b2m.printed, b2m.when.printed, b2m.provisional) if b2m else (missing and asdict(missing),)
         )
         telling = [s for s in self.spoken if s.outcome.raises_card or s is self.lead]
-        told = [(s.name, s.finding.notes, sorted(s.finding.values.items())) for s in telling]
         asides = sorted(s.name for s in self.spoken if s not in telling)
-        text = json.dumps([self.facts.specimen, result, told, asides], default=str)
+        text = json.dumps([self.facts.specimen, result, [s.told for s in telling], asides], default=str)
         return Saying(text, self.indicator, self.lead.name if self.lead else "")
 
     @property

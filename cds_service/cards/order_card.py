@@ -43,7 +43,7 @@ def compose_order(
     ``failed``, ``offer`` and ``hold_back`` are as in ``compose``.
     """
     by_id = {rule.id: rule for rule in rules}
-    spoken = sorted((Spoken(f, by_id[f.rule]) for f in findings), key=lambda s: (s.outcome.rank, s.rule.id))
+    spoken = sorted((Spoken(f, by_id[f.rule]) for f in findings), key=lambda s: s.place)
     if not (failed or any(s.outcome.raises_card for s in spoken)):
         return Composition()
     saying = _saying(facts, spoken)
@@ -56,8 +56,7 @@ def compose_order(
 def _saying(facts: Facts, spoken: Sequence[Spoken]) -> Saying:
     """The drafts and what is found of them: from the selection of an order to its signature it is said once."""
     orders = sorted((test.reference, test.analyte) for test in facts.ordered)
-    found = [(s.name, s.finding.notes, sorted(s.finding.values.items())) for s in spoken]
-    return Saying(json.dumps([orders, found]), "info", spoken[0].name if spoken else "")
+    return Saying(json.dumps([orders, [s.told for s in spoken]]), "info", spoken[0].name if spoken else "")
 
 
 def _card(facts: Facts, spoken: Sequence[Spoken], offer: Offer, *, unrun: bool) -> Card:

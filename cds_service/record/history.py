@@ -13,22 +13,22 @@ from cds_service.record.store import Store
 
 @dataclass(frozen=True, slots=True)
 class ShownBefore:
-    """The store's answer for one call of a client ("" where access is open).
+    """The store's answer for one call; ``scope`` is the caller's, within which ids are unique.
 
     Without a key nothing is known of anybody, and where the store cannot be had nothing is known either: then all is
     shown.
     """
 
     store: Store
-    client: str
+    scope: str
     call: HookRequest
 
     def shown(self, texts: Sequence[str]) -> Mapping[str, Shown]:
         """Those of the sayings that this user was shown, with the time of the last."""
         pseudonyms = self.store.pseudonyms
-        users = pseudonyms.all_of("user", self.client, self.call.context.userId)
+        users = pseudonyms.all_of("user", self.scope, self.call.context.userId)
         names = {
-            name: text for text in texts for name in pseudonyms.all_of("said", self.client, said_of(self.call, text))
+            name: text for text in texts for name in pseudonyms.all_of("said", self.scope, said_of(self.call, text))
         }
         if not users or not names:
             return {}
@@ -47,4 +47,4 @@ class ShownBefore:
 
     def _instances(self) -> tuple[str, ...]:
         """This very call, had it been sent before."""
-        return self.store.pseudonyms.all_of("instance", self.client, str(self.call.hookInstance))
+        return self.store.pseudonyms.all_of("instance", self.scope, str(self.call.hookInstance))

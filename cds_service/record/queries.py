@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import uuid4
 
-from sqlalchemy import Connection, Subquery, func, insert, select, text
+from sqlalchemy import Connection, Select, Subquery, func, insert, select, text
 
 from cds_service.record import tables
 from cds_service.rules_in_force import Change
@@ -33,7 +33,7 @@ def last_shown(
     What was sent in one of the ``instances`` does not count: a call that is sent again got no answer the first time.
     """
     card, decision = tables.card, tables.decision
-    reaction = last_reactions()
+    reaction = last_reactions(select(card.c.uuid).where(card.c.said_pseudonym.in_(said)))
     asked = (
         select(
             card.c.said_pseudonym, decision.c.at, reaction.c.outcome, reaction.c.reason_system, reaction.c.reason_code
@@ -51,14 +51,15 @@ def last_shown(
     ]
 
 
-def last_reactions() -> Subquery:
-    """Of each card, the reaction of each client that came last."""
+def last_reactions(cards: Select[tuple[str]] | None = None) -> Subquery:
+    """Of each of these cards, of all without, the reaction of each client that came last."""
     feedback = tables.feedback
     place = func.row_number().over(
         partition_by=(feedback.c.card, feedback.c.client),
         order_by=(feedback.c.received_at.desc(), feedback.c.outcome_at.desc()),
     )
-    ranked = select(feedback, place.label("place")).subquery()
+    asked = select(feedback, place.label("place"))
+    ranked = (asked if cards is None else asked.where(feedback.c.card.in_(cards))).subquery()
     return select(ranked).where(ranked.c.place == 1).subquery()
 
 
