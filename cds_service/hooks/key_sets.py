@@ -49,11 +49,13 @@ class KeySet:
 
     def key(self, kid: str, algorithm: str) -> jwt.PyJWK | None:
         """The key of this id for this algorithm, or None."""
-        if self._age() > self.most_age_seconds or not self._find(kid, algorithm):
+        found = self._find(kid, algorithm)
+        if self._age() > self.most_age_seconds or not found:
             self.refresh()
-        elif self._age() > _RENEW_SECONDS and self._may_try():
+            return self._find(kid, algorithm) if self._age() <= self.most_age_seconds else None
+        if self._age() > _RENEW_SECONDS and self._may_try():
             Thread(target=self.refresh, daemon=True).start()
-        return self._find(kid, algorithm) if self._age() <= self.most_age_seconds else None
+        return found
 
     def __len__(self) -> int:
         """How many keys are at hand."""

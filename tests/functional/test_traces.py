@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
@@ -71,7 +72,10 @@ def test_workers_of_the_shipped_server_send_their_spans(tmp_path: Path) -> None:
             "OTEL_EXPORTER_OTLP_ENDPOINT": collector.base,
             "OTEL_METRICS_EXPORTER": "none",
             "OTEL_LOGS_EXPORTER": "none",
+            "OTEL_BSP_SCHEDULE_DELAY": "100",
         }
-        with running(command, port, environment):
-            pass  # it is asked until it answers
+        until = time.monotonic() + 30
+        with running(command, port, environment):  # it is asked until it answers
+            while not collector.asked and time.monotonic() < until:
+                time.sleep(0.05)
         assert set(collector.asked) == {"/fhir/v1/traces"}
