@@ -114,12 +114,13 @@ def evaluate(facts: Facts, rules: Sequence[Rule]) -> tuple[tuple[Finding, ...], 
     findings: list[Finding] = []
     failures: list[Failure] = []
     asked = [rule for rule in rules if rule.asked_by == ("orders" if facts.ordered else "results")]
-    runs = [(specimen, rule) for specimen in facts.specimens for rule in asked if specimen in rule.specimens]
-    for specimen, rule in runs:
+    seen = [facts.of(specimen) for specimen in facts.specimens]
+    runs = [(view, rule) for view in seen for rule in asked if view.specimen in rule.specimens]
+    for view, rule in runs:
         try:
-            finding = rule.evaluate(facts.of(specimen))
+            finding = rule.evaluate(view)
         except Exception as error:  # a rule may fail in any way; the others must still be heard
-            failures.append(Failure(rule.id, specimen, type(error).__name__))
+            failures.append(Failure(rule.id, view.specimen, type(error).__name__))
         else:
             findings += [finding] if finding else []
     if runs and len(failures) == len(runs):

@@ -23,7 +23,8 @@ def _unlinked(match: re.Match[str]) -> str:
 
 def plain(text: str) -> str:
     """``text`` on one line without control characters."""
-    return " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())
+    printable = text if text.isprintable() else "".join(sign if sign.isprintable() else " " for sign in text)
+    return " ".join(printable.split())
 
 
 def table(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> list[str]:

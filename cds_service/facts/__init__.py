@@ -4,16 +4,21 @@ Numbers are ``Decimal`` in the analyte's canonical unit (``knowledge/terms/analy
 printed beside them. What is missing or cannot be read is a ``MissingData``, never an exception and never a guess.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
+from functools import wraps
+from typing import Any, TypeVar, TypeVarTuple, cast
 
 from cds_service.facts.values import Interval as Interval
 from cds_service.facts.values import Moment as Moment
 from cds_service.facts.values import legible as legible
 from cds_service.facts.values import to_digits as to_digits
+
+_Asked = TypeVarTuple("_Asked")
+_Answer = TypeVar("_Answer")
 
 #: The longest text of a result in a card's summary, in characters.
 DISPLAY_LIMIT = 40
@@ -315,6 +320,7 @@ class Facts:
     specimen: str = ""
     ordered: tuple[OrderedTest, ...] = ()
     also_ordered: frozenset[str] = frozenset()
+    _answers: dict[Any, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def of(self, specimen: str) -> "Facts":
         """The same facts, seen for the B2M result of ``specimen``."""
@@ -372,3 +378,19 @@ class Facts:
     def problems_of(self, *keys: str) -> Iterator[Problem]:
         """The problems of the given keys, in chart order."""
         return (p for p in self.problems if p.key in keys)
+
+
+def answered_once(question: Callable[[Facts, *_Asked], _Answer]) -> Callable[[Facts, *_Asked], _Answer]:
+    """Keeps the answer to a question about a chart as long as these facts live: many rules ask the same.
+
+    What else it is asked with has to be hashable.
+    """
+
+    @wraps(question)
+    def answer(facts: Facts, /, *asked: *_Asked) -> _Answer:
+        answers, key = facts._answers, (question, asked)
+        if key not in answers:
+            answers[key] = question(facts, *asked)
+        return cast("_Answer", answers[key])
+
+    return answer

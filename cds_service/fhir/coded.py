@@ -38,12 +38,19 @@ def meanings_coded(resource: Json) -> list[CodedTerm]:
 
     One variant may rightly stand for several items (any loss of a band, and loss of both copies).
     """
-    variants = [term for term in coded_terms() if term.variant and _is_about(resource, term.variant)]
-    return list(dict.fromkeys([*_by_code(resource), *(variants if _is_assessment(resource) else ())]))
+    given = codings(resource, "code")
+    found = _of_codes(given)
+    if (LOINC, variant_codes().assessment) in given:
+        found += [term for term in coded_terms() if term.variant and _is_about(resource, term.variant)]
+    return list(dict.fromkeys(found)) if found else found
 
 
 def _by_code(resource: Json) -> list[CodedTerm]:
-    found = [coded_of_code(system, code) for system, code in codings(resource, "code")]
+    return _of_codes(codings(resource, "code"))
+
+
+def _of_codes(given: list[tuple[str, str]]) -> list[CodedTerm]:
+    found = [coded_of_code(system, code) for system, code in given]
     return [term for term in found if term]
 
 

@@ -40,12 +40,10 @@ def read_observation(
         return replace(unread, reason=Reason.SPECIMEN_CONFLICT, printed=specimen)
     if isinstance(value, Unread):
         return replace(unread, reason=value.reason)
-    if invalid := project.fault(project.observation(resource, {"system": LOINC, "code": code.code}, value)):
+    fault = project.fault if analyte.is_b2m else project.fault_of_companion
+    if invalid := fault(project.observation(resource, {"system": LOINC, "code": code.code}, value)):
         return replace(unread, printed=invalid)
-    read = _convert(resource, analyte, code, value, unread)
-    if isinstance(read, MissingData):
-        return read
-    return replace(read, reference_range=reference_range(resource, read, analyte, beside.patient.age_on(read.when)))
+    return _convert(resource, analyte, code, value, unread, beside.patient)
 
 
 def read_uncoded(resource: Json, when: Moment | None, beside: Surroundings) -> MissingData:
@@ -86,15 +84,20 @@ def _cannot_be_used(resource: Json, analyte: Analyte, code: LoincCode | None) ->
 
 def _other_specimen(resource: Json, analyte: Analyte, beside: Surroundings) -> str:
     """What the specimen is said to be where that contradicts the code, else ""."""
+    kinds = _kinds_stated(resource, beside) if resource.get("specimen") else {}
+    stated = (said for kind, said in kinds.items() if kind and specimen_terms.contradicts(kind, analyte.specimen))
+    called = (name for name in names_of(resource) if _names_another(name, analyte))
+    return next(stated, "") or next(called, "")
+
+
+def _kinds_stated(resource: Json, beside: Surroundings) -> dict[str | None, str]:
+    """The kinds of specimen that an Observation refers to, each with what says so."""
     reference = text(resource, "specimen", "reference")
     inside = {f"#{text(inner, 'id')}": inner for inner in objects(resource, "contained")}
     specimen = inside.get(reference) or beside.referred.get(_unversioned(reference))
     kinds = {specimen_terms.kind_of_code(system, code): code for system, code in codings(specimen, "type")}
     words = [text(specimen, "type", "text"), text(resource, "specimen", "display")]
-    kinds |= {specimen_terms.kind_of_word(word): word for word in words if word}
-    stated = (said for kind, said in kinds.items() if kind and specimen_terms.contradicts(kind, analyte.specimen))
-    called = (name for name in names_of(resource) if _names_another(name, analyte))
-    return next(stated, "") or next(called, "")
+    return kinds | {specimen_terms.kind_of_word(word): word for word in words if word}
 
 
 def _names_another(name: str, analyte: Analyte) -> bool:
@@ -110,7 +113,7 @@ def _unversioned(reference: str) -> str:
 
 
 def _convert(
-    resource: Json, analyte: Analyte, code: LoincCode, value: Stated, unread: MissingData
+    resource: Json, analyte: Analyte, code: LoincCode, value: Stated, unread: MissingData, patient: Patient
 ) -> Result | MissingData:
     unit = units.read_unit(value.unit)
     if isinstance(unit, Reason):
@@ -139,6 +142,7 @@ def _convert(
         loinc=code.code,
         reference=unread.reference,
         provisional=is_provisional(resource),
+        reference_range=reference_range(resource, canonical.printed_unit, analyte, patient.age_on(unread.when)),
         suspicion=units.suspicion(canonical, analyte),
         laboratory=_named(next(objects(resource, "performer"), None)),
         method=_called(resource.get("method")) or _named(resource.get("device")),

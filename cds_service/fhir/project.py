@@ -5,6 +5,8 @@ STU3 alike.
 """
 
 from collections.abc import Callable, Iterable
+from decimal import Decimal
+from typing import Annotated
 
 from fhir.resources.R4B.condition import Condition
 from fhir.resources.R4B.medicationadministration import MedicationAdministration
@@ -12,7 +14,8 @@ from fhir.resources.R4B.medicationrequest import MedicationRequest
 from fhir.resources.R4B.medicationstatement import MedicationStatement
 from fhir.resources.R4B.observation import Observation
 from fhir.resources.R4B.procedure import Procedure
-from pydantic import ValidationError
+from fhir_core.types import Code, String, Uri
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from cds_service.facts import Moment
 from cds_service.fhir.shape import Json, element, objects, text
@@ -29,10 +32,54 @@ _MODELS: dict[str, Callable[[Json], object]] = {
 }
 
 
+class _Slim(BaseModel):
+    """What a projection of an Observation holds, by the same definitions of FHIR's data types as fhir.resources has."""
+
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+
+class _Coding(_Slim):
+    system: Annotated[str, Uri()] | None = None
+    code: Annotated[str, Code()] | None = None
+
+
+class _Concept(_Slim):
+    coding: list[_Coding]
+
+
+class _Reference(_Slim):
+    reference: Annotated[str, String()] | None = None
+
+
+class _Quantity(_Slim):
+    value: Decimal
+    comparator: Annotated[str, Code()] | None = None
+    unit: Annotated[str, String()] | None = None
+    system: Annotated[str, Uri()] | None = None
+    code: Annotated[str, Code()] | None = None
+
+
+class _Measurement(_Slim):
+    resourceType: str
+    status: Annotated[str, Code()]
+    code: _Concept
+    subject: _Reference
+    valueQuantity: _Quantity
+
+
 def fault(projection: Json) -> str:
     """Where a projection is not valid FHIR R4, as element paths without any of its values; "" where it is valid."""
+    return _fault_of(_MODELS[projection["resourceType"]], projection)
+
+
+def fault_of_companion(projection: Json) -> str:
+    """The same for an ``observation`` projection, at a tenth of the cost: a chart holds many results beside a B2M."""
+    return _fault_of(_Measurement.model_validate, projection)
+
+
+def _fault_of(model: Callable[[Json], object], projection: Json) -> str:
     try:
-        _MODELS[projection["resourceType"]](projection)
+        model(projection)
     except ValidationError as error:
         found = error.errors(include_input=False, include_url=False, include_context=False)
         return (

@@ -3,7 +3,7 @@
 import re
 from decimal import Decimal
 
-from cds_service.facts import Reason, ReferenceRange, Result
+from cds_service.facts import PrintedUnit, Reason, ReferenceRange
 from cds_service.fhir import units
 from cds_service.fhir.shape import Json, element, objects, text
 from cds_service.fhir.values import read_stated
@@ -27,9 +27,11 @@ _YEARS = {"a", "y", "yr", "yrs", "year", "years"}
 
 
 def reference_range(
-    resource: Json, result: Result, analyte: Analyte, age: tuple[int, int] | None
+    resource: Json, printed_unit: PrintedUnit, analyte: Analyte, age: tuple[int, int] | None
 ) -> ReferenceRange | None:
     """The normal range that a result carries for a patient of ``age`` (lowest and highest, in years).
+
+    One in moles holds for a result in moles only, and the other way round (``printed_unit``).
 
     Where several hold, where one is for a group that is not known, or where its unit is missing or of another kind, the
     range is shown and not used: no choice is made and no unit is assumed.
@@ -40,7 +42,7 @@ def reference_range(
         return None
     printed = "; ".join(filter(None, (_printed(r) for r in holding)))
     given = _from_text(holding[0])
-    low, high = (_limit(given, end, result, analyte) for end in ("low", "high"))
+    low, high = (_limit(given, end, printed_unit, analyte) for end in ("low", "high"))
     disordered = (high is not None and high <= 0) or (low is not None and high is not None and low > high)
     if len(holding) > 1 or disordered or given.get("appliesTo") or _kind_is_unknown(given) or not _holds_at(given, age):
         low = high = None
@@ -90,16 +92,14 @@ def _years(quantity: object) -> Decimal | None:
     return units.read_number(element(quantity, "value")) if unit.lower() in _YEARS else None
 
 
-def _limit(given: Json, end: str, result: Result, analyte: Analyte) -> Decimal | None:
+def _limit(given: Json, end: str, printed_unit: PrintedUnit, analyte: Analyte) -> Decimal | None:
     quantity = given.get(end)
     number = units.read_number(element(quantity, "value"))
     unit = units.read_unit(quantity)
     if number is None or isinstance(unit, Reason):
         return None
-    canonical = units.convert(number, "", unit, analyte)
-    if canonical is None or canonical.printed_unit.molar != result.printed_unit.molar:
-        return None
-    return canonical.value
+    worth = units.worth_of(unit.ucum, analyte.key)
+    return number * worth.factor if worth and worth.molar == printed_unit.molar else None
 
 
 def _printed(given: Json) -> str:

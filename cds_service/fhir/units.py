@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from functools import cache
 from typing import Any
 
 from cds_service.facts import Interval, PrintedUnit, Reason, Suspicion, legible, to_digits
@@ -14,8 +15,10 @@ from cds_service.knowledge.terms import (
     LoincCode,
     Slip,
     Unit,
+    analytes,
     printed_units,
     unit_of_snomed,
+    units,
 )
 
 _INVISIBLE = dict.fromkeys(map(ord, "\u200b\u200c\u200d\u2060\ufeff\u00ad"))
@@ -27,7 +30,14 @@ COMPARATORS = {"", "<", "<=", ">", ">="}
 
 def tidy(printed: str) -> str:
     """A unit as printed, with one look for signs that look alike: both micro signs, all spaces, nothing invisible."""
-    return " ".join(printed.translate(_INVISIBLE).translate(_SAME_LOOK).split())
+    plain = printed if printed.isascii() else printed.translate(_INVISIBLE).translate(_SAME_LOOK)
+    return " ".join(plain.split())
+
+
+def _unit_called(printed: str) -> Unit | None:
+    """The unit of the table that a text names; most are printed as the table has them."""
+    known = printed_units()
+    return known.get(printed) or known.get(tidy(printed))
 
 
 def read_unit(quantity: object) -> Unit | Reason:
@@ -36,8 +46,8 @@ def read_unit(quantity: object) -> Unit | Reason:
     if not code and not printed:
         return Reason.NO_UNIT
     in_ucum = system in ("", UCUM)
-    by_code = unit_of_snomed().get(code) if system == SNOMED else printed_units().get(tidy(code))
-    by_text = printed_units().get(tidy(printed))
+    by_code = unit_of_snomed().get(code) if system == SNOMED else _unit_called(code)
+    by_text = by_code if printed == code and system != SNOMED else _unit_called(printed)
     if code and in_ucum and by_code is None:
         return Reason.UNKNOWN_UNIT
     if by_code and by_text and (by_code.dimension, by_code.factor) != (by_text.dimension, by_text.factor):
@@ -53,7 +63,7 @@ def read_number(value: object) -> Decimal | None:
         return None
     if isinstance(value, str) and not _NUMBER.fullmatch(value):
         return None
-    number = Decimal(value)
+    number = value if type(value) is Decimal else Decimal(value)
     fits_in = len(number.as_tuple().digits) <= _MOST_DIGITS and abs(number.adjusted()) < _MOST_DIGITS
     return number if number.is_finite() and fits_in else None
 
@@ -81,25 +91,29 @@ def convert(number: Decimal, comparator: str, unit: Unit, analyte: Analyte) -> C
     moles stands for the whole range of molar masses that sources allow. A comparator leaves the interval open to one
     side.
     """
+    worth = worth_of(unit.ucum, analyte.key)
+    if worth is None:
+        return None
+    value = number * worth.factor
+    central = _interval(value, value, comparator)
+    molar = analyte.molar
+    if molar is None or unit.dimension == analyte.canonical.dimension:
+        shown = legible(number) if worth.factor == 1 else to_digits(value, number)
+        return Canonical(value, shown, central, central, worth)
+    in_moles = number * (unit.factor / analyte.canonical.factor)
+    ends = _interval(in_moles * molar.low, in_moles * molar.high, comparator)
+    return Canonical(value, to_digits(value, number), ends, central, worth)
+
+
+@cache
+def worth_of(ucum: str, analyte_key: str) -> PrintedUnit | None:
+    """What one unit of the table is worth in the canonical unit of an analyte; None where no conversion is defined."""
+    unit, analyte = units()[ucum], analytes()[analyte_key]
     scale = unit.factor / analyte.canonical.factor
     if unit.dimension == analyte.canonical.dimension:
-        exact = number * scale
-        shown = legible(number) if scale == 1 else to_digits(exact, number)
-        interval = _interval(exact, exact, comparator)
-        return Canonical(exact, shown, interval, interval, PrintedUnit(unit.ucum, scale))
-    if analyte.molar is None:
-        return None
+        return PrintedUnit(ucum, scale)
     molar = analyte.molar
-    ends = (number * scale * molar.low, number * scale * molar.high)
-    factor = scale * molar.factor
-    value = number * factor
-    return Canonical(
-        value=value,
-        shown=to_digits(value, number),
-        interval=_interval(*ends, comparator),
-        central=_interval(value, value, comparator),
-        printed_unit=PrintedUnit(unit.ucum, factor, molar.low != molar.high),
-    )
+    return PrintedUnit(ucum, scale * molar.factor, molar.low != molar.high) if molar else None
 
 
 def _interval(low: Decimal, high: Decimal, comparator: str) -> Interval:

@@ -5,11 +5,12 @@ Each function takes the rule that asks: its own TOML holds the limits, under the
 
 from decimal import Decimal
 
-from cds_service.facts import DISPLAY_LIMIT, Facts, Moment, Problem, Result
+from cds_service.facts import DISPLAY_LIMIT, Facts, Moment, Problem, Result, answered_once
 from cds_service.knowledge import levels, states, terms
 from cds_service.knowledge.model import Rule
 
 
+@answered_once
 def readable(facts: Facts) -> Result | None:
     """The B2M under review where it can be interpreted: final, unit not in doubt, no dialysis, no pregnancy."""
     b2m = facts.b2m

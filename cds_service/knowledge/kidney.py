@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from decimal import ROUND_FLOOR, ROUND_HALF_UP, Decimal
 
-from cds_service.facts import Facts, Interval, Moment, Result
+from cds_service.facts import Facts, Interval, Moment, Result, answered_once
 from cds_service.knowledge import states
 from cds_service.knowledge.equations import (
     CREATININE_UMOL_PER_MG_DL,
@@ -62,6 +62,7 @@ def kidney_function(facts: Facts, when: Moment, within_days: Decimal) -> KidneyF
     return next(iter(estimates(facts, when, within_days)), None)
 
 
+@answered_once
 def estimates(facts: Facts, when: Moment, within_days: Decimal) -> tuple[KidneyFunction, ...]:
     """Every eGFR that the data within ``within_days`` of ``when`` give, the one to use first.
 
@@ -79,6 +80,7 @@ def estimates(facts: Facts, when: Moment, within_days: Decimal) -> tuple[KidneyF
     return tuple(sorted(told, key=lambda k: (_nearest_of(k, when), _ORDER.index(_kind(k)))))
 
 
+@answered_once
 def _of_these_kidneys(facts: Facts, when: Moment) -> Facts:
     """The facts without kidney results that tell nothing of the kidneys that worked at ``when``."""
     kept = [
@@ -98,6 +100,7 @@ def creatinine_is_unsteady(facts: Facts, when: Moment, within_days: Decimal, fol
     return bool(unsteady_creatinine(facts, when, within_days, fold))
 
 
+@answered_once
 def unsteady_creatinine(facts: Facts, when: Moment, within_days: Decimal, fold: Decimal) -> tuple[Result, ...]:
     """The two creatinines, the earlier first, that differ ``fold`` or more; none where creatinine is steady.
 
@@ -203,7 +206,8 @@ def _interval(measured: tuple[Result, ...], estimates_of: _Estimates) -> Interva
         return estimates_of(known) if len(known) == len(ends) else []
 
     lowest = across([_as_in_equations(r, r.interval.high) for r in measured])
-    highest = across([_as_in_equations(r, r.interval.low) for r in measured])
+    exact = all(r.interval.low == r.interval.high for r in measured)
+    highest = lowest if exact else across([_as_in_equations(r, r.interval.low) for r in measured])
     return Interval(min(lowest, default=None), max(highest, default=None))
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from cds_service.facts import Facts, Moment, Problem, Result
+from cds_service.facts import Facts, Moment, Problem, Result, answered_once
 from cds_service.knowledge import levels, scores, states, treatment
 from cds_service.knowledge.context import present
 from cds_service.knowledge.model import Finding, Rule
@@ -70,6 +70,7 @@ class Disease:
     why_not: str
 
 
+@answered_once
 def readable_b2m(facts: Facts) -> Result | None:
     """The B2M of an adult, or of an age not known, that is final, in no doubtful unit and not taken on dialysis."""
     b2m = facts.b2m

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
+from functools import cache
 from importlib import import_module
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -115,6 +116,10 @@ class Outcome(_Part):
         if self.raises_card and not self.summary:
             raise ValueError("an outcome that raises a card has a summary")
         return self
+
+    def texts(self) -> dict[str, str]:
+        """Its wording templates by the part of a card that they make."""
+        return {"summary": self.summary, "tag": self.tag, "found": self.found, "means": self.means}
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,9 +239,7 @@ class Rule(_Part):
         texts = {f"notes.{name}": text for name, text in self.notes.items()}
         texts |= {f"orders.{key}": note for key, note in self.orders.items()}
         for name, outcome in self.outcomes.items():
-            texts |= {
-                f"outcomes.{name}.{part}": getattr(outcome, part) for part in ("summary", "tag", "found", "means")
-            }
+            texts |= {f"outcomes.{name}.{part}": text for part, text in outcome.texts().items()}
         return texts
 
     def cited_by(self, finding: "Finding") -> tuple[Citation, ...]:
@@ -298,10 +301,8 @@ class Rule(_Part):
         unknown += [p for p, text in values.items() if len(text) > self.placeholders.get(p, -1)]
         if unknown:
             raise KnowledgeError(f"{self.id}: {unknown} not in rule.toml, or longer than its placeholder allows")
-        used = (f"outcomes.{outcome}.", *(f"notes.{note}" for note in notes))
-        unfilled = {p for where, t in self.texts().items() if where.startswith(used) for p in placeholders_of(t)} - set(
-            values
-        )
+        used = [*self.outcomes[outcome].texts().values(), *(self.notes[note] for note in notes)]
+        unfilled = {name for template in used for name in placeholders_of(template)} - set(values)
         if unfilled:
             raise KnowledgeError(f"{self.id}: no value for {sorted(unfilled)} in outcome {outcome!r}")
         return Finding(self.id, self.version, specimen, outcome, notes, values, inputs, thresholds, proposals)
@@ -318,9 +319,10 @@ def _faults(name: str, threshold: Threshold) -> Iterator[str]:
         yield "site_from <= value <= site_to, both or neither, and only of a service default"
 
 
-def placeholders_of(template: str) -> list[str]:
+@cache
+def placeholders_of(template: str) -> tuple[str, ...]:
     """The names of the placeholders in a wording template."""
-    return [name for _, name, _, _ in string.Formatter().parse(template) if name]
+    return tuple(name for _, name, _, _ in string.Formatter().parse(template) if name)
 
 
 def load(package: str = "cds_service.knowledge.rules") -> tuple[Rule, ...]:

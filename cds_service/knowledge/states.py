@@ -3,7 +3,7 @@
 from decimal import Decimal
 from enum import Enum
 
-from cds_service.facts import Facts, Moment, Presence, Problem, Procedure
+from cds_service.facts import Facts, Moment, Presence, Problem, Procedure, answered_once
 from cds_service.knowledge.terms import limit
 
 _INACTIVE = {"inactive", "remission", "resolved"}
@@ -73,6 +73,7 @@ class Dialysis(Enum):
 _DIALYSIS_PROCEDURES = {"haemodialysis", "haemodiafiltration", "haemofiltration", "peritoneal-dialysis", "dialysis"}
 
 
+@answered_once
 def dialysis(facts: Facts) -> Dialysis:
     """Whether the patient is on dialysis at the time of the B2M; a kidney transplant after it overrides it.
 
@@ -237,6 +238,7 @@ def _said_to_be_pregnant(facts: Facts, when: Moment) -> bool:
     )
 
 
+@answered_once
 def is_child(facts: Facts, when: Moment) -> bool | None:
     """Whether the patient was under 18 years on ``when``; None where the age does not tell."""
     age = facts.patient.age_on(when)

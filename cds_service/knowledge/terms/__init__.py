@@ -23,6 +23,9 @@ SNOMED = "http://snomed.info/sct"
 ICD10CM = "http://hl7.org/fhir/sid/icd-10-cm"
 UCUM = "http://unitsofmeasure.org"
 
+#: What was made of the names of tests is kept for so many of them, none longer than this.
+MOST_KEPT, LONGEST_KEPT = 1024, 300
+
 #: Which dimensions of a unit fit a LOINC property; "coded" and "arbitrary" can never be converted;
 #: "Ratio" leaves it to the unit.
 DIMENSIONS_OF_PROPERTY: dict[str, tuple[str, ...]] = {

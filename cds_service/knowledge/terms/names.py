@@ -2,15 +2,14 @@
 
 import re
 import unicodedata
-from functools import cache
+from functools import cache, lru_cache
 
-from cds_service.knowledge.terms import load_toml
+from cds_service.knowledge.terms import LONGEST_KEPT, MOST_KEPT, load_toml
 
 #: The key of the analyte under which such a result is named.
 UNCODED = "b2m-uncoded"
 
 _PACKAGE = "cds_service.knowledge.terms"
-_LONGEST = 300
 #: Every name holds one of these; looked for first, since most texts hold none.
 _WORTH_A_LOOK = re.compile("mi[ck]ro|[bβß].{0,6}[mµμ]", re.IGNORECASE)
 _BETA = str.maketrans(
@@ -29,7 +28,12 @@ def is_b2m(said: str, unless: str = "") -> bool:
 
     ``unless``: the name of what the text is known to be; where a word of it stands there too, B2M is only mentioned.
     """
-    if not said or len(said) > _LONGEST or not _WORTH_A_LOOK.search(said):
+    return bool(said) and len(said) <= LONGEST_KEPT and _is_b2m(said, unless)
+
+
+@lru_cache(maxsize=MOST_KEPT)
+def _is_b2m(said: str, unless: str) -> bool:
+    if not _WORTH_A_LOOK.search(said):
         return False
     words = _words(said)
     if any(word in _names()["unless"] for word in words) or _shares_a_stem(words, unless):

@@ -4,10 +4,10 @@
 """
 
 import re
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
-from cds_service.knowledge.terms import SNOMED, load_toml
+from cds_service.knowledge.terms import LONGEST_KEPT, MOST_KEPT, SNOMED, load_toml
 
 #: HL7 v2 table 0487, specimen type: its system today and the one of FHIR STU3.
 V2_0487 = ("http://terminology.hl7.org/CodeSystem/v2-0487", "http://hl7.org/fhir/v2/0487")
@@ -56,15 +56,20 @@ def kind_of_word(text: str) -> str | None:
     return kinds_by_word().get(" ".join(text.casefold().split()))
 
 
-def kinds_named(text: str) -> set[str]:
+def kinds_named(text: str) -> frozenset[str]:
     """The kinds of specimen that stand somewhere in ``text`` as words: "Beta-2-Microglobulin, Urine" names urine."""
+    return _kinds_named(text) if len(text) <= LONGEST_KEPT else _kinds_named.__wrapped__(text)
+
+
+@lru_cache(maxsize=MOST_KEPT)
+def _kinds_named(text: str) -> frozenset[str]:
     words = re.findall(r"[^\W\d_]+", text.casefold())
     found = set()
     for place, word in enumerate(words):
         for phrase, kind in _phrases_by_first_word().get(word, ()):
             if tuple(words[place : place + len(phrase)]) == phrase:
                 found.add(kind)
-    return found
+    return frozenset(found)
 
 
 @cache
