@@ -14,7 +14,7 @@ help:
 	@echo "make test    every test"
 	@echo "make gates   format, lint, types, import contracts"
 	@echo "make check   the gates, then the tests with coverage: what CI runs"
-	@echo "make bench   side by side with a bare Flask echo; figures as ratios"
+	@echo "make bench   figures beside other services (ARGS=compare; without ARGS it lists what there is)"
 	@echo "make serve   the service on loopback, port 8000"
 	@echo "make clean   remove the virtual environment"
 

@@ -3,17 +3,26 @@
 The prefetch holds what our own templates ask for, each key a searchset Bundle that is shorter than a page.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from random import Random
-from typing import NamedTuple
 from uuid import UUID
 
+from bench.chart_terms import (
+    ASSAYS,
+    DRUGS,
+    KNOWN_PROBLEMS,
+    NOT_ASKED_FOR,
+    OTHER_PROBLEMS,
+    PROCEDURES,
+    REMARKS,
+    Assay,
+)
 from cds_service.fhir.gather import prefetch_templates
 from cds_service.fhir.shape import Json
-from cds_service.knowledge import terms
 from cds_service.replay.calls import dump_json
 
 _SERVER = "https://ehr.example/fhir"
@@ -21,112 +30,77 @@ _TERMINOLOGY = "http://terminology.hl7.org/CodeSystem"
 _DAYS_BETWEEN_VISITS = 28
 
 
-class _Assay(NamedTuple):
-    """One way in which a laboratory reports a quantity: its reference range, then the ends of what we draw."""
-
-    loinc: str
-    unit: str
-    ucum: str
-    low: str
-    high: str
-    least: str
-    most: str
-
-    @property
-    def display(self) -> str:
-        return terms.analyte_of_loinc()[self.loinc][1].name
-
-
-#: By prefetch key, the assays of each analyte; a laboratory keeps to one. B2M is always above its range.
-_ASSAYS: dict[str, tuple[tuple[_Assay, ...], ...]] = {
-    "b2m": (
-        (
-            _Assay("1952-1", "mg/L", "mg/L", "0.80", "2.34", "3.00", "18.00"),
-            _Assay("83078-6", "mcg/mL", "ug/mL", "1.1", "2.4", "2.9", "24.0"),
-        ),
-    ),
-    "kidney": (
-        (
-            _Assay("2160-0", "mg/dL", "mg/dL", "0.60", "1.10", "0.55", "4.20"),
-            _Assay("14682-9", "µmol/L", "umol/L", "50", "98", "48", "380"),
-        ),
-        (_Assay("98979-8", "mL/min/1.73 m2", "mL/min/{1.73_m2}", "60", "120", "12", "110"),),
-    ),
-    "myeloma": (
-        (
-            _Assay("1751-7", "g/dL", "g/dL", "3.5", "5.2", "2.2", "4.9"),
-            _Assay("61151-7", "g/L", "g/L", "35", "52", "22", "49"),
-        ),
-        (_Assay("2532-0", "U/L", "U/L", "120", "246", "110", "690"),),
-        (
-            _Assay("718-7", "g/dL", "g/dL", "12.0", "16.0", "7.5", "15.5"),
-            _Assay("718-7", "g/L", "g/L", "120", "160", "75", "155"),
-        ),
-        (
-            _Assay("17861-6", "mg/dL", "mg/dL", "8.6", "10.3", "8.1", "13.4"),
-            _Assay("2000-8", "mmol/L", "mmol/L", "2.15", "2.57", "2.02", "3.35"),
-        ),
-    ),
-    "urine": ((_Assay("2756-5", "pH", "[pH]", "5.0", "7.5", "5.0", "7.5"),),),
-}
-
-#: Problems by SNOMED CT and ICD-10-CM code. The service has a name for the first ones; most of a chart is the others.
-_KNOWN_PROBLEMS = (
-    ("109989006", "C90.00", "Multiple myeloma"),
-    ("709044004", "N18.9", "Chronic kidney disease"),
-    ("69896004", "M06.9", "Rheumatoid arthritis"),
-    ("92814006", "C91.10", "Chronic lymphoid leukemia"),
-)
-_OTHER_PROBLEMS = (
-    ("38341003", "I10", "Hypertensive disorder"),
-    ("44054006", "E11.9", "Type 2 diabetes mellitus"),
-    ("55822004", "E78.5", "Hyperlipidemia"),
-    ("396275006", "M19.90", "Osteoarthritis"),
-    ("235595009", "K21.9", "Gastroesophageal reflux disease"),
-    ("195967001", "J45.909", "Asthma"),
-    ("35489007", "F32.A", "Depressive disorder"),
-    ("49436004", "I48.91", "Atrial fibrillation"),
-    ("444814009", "J01.90", "Viral sinusitis"),
-    ("10509002", "J20.9", "Acute bronchitis"),
-    ("64859006", "M81.0", "Osteoporosis"),
-    ("40930008", "E03.9", "Hypothyroidism"),
-)
-_REMARKS = (
-    "Specimen received at room temperature; no visible haemolysis.",
-    "Result confirmed by repeat measurement.",
-    "Interpret together with renal function and the clinical picture.",
-    "Reference range verified for adults by the performing laboratory.",
-    "Previous results were measured with another method; compare with caution.",
-)
-
-
 @dataclass(frozen=True, slots=True)
 class Size:
-    """How much a chart holds: results by prefetch key, Conditions.
+    """How much a chart holds: results by prefetch key, entries of the other lists.
 
-    ``wordy`` resources carry what some EHRs add to each: narrative, notes, performers, extensions.
+    ``not_asked_for``: results that a server sends along because it ignores ``code``, spread over the results' keys.
+    ``wordy`` resources carry what some EHRs add to each: narrative, notes, performers, extensions. ``repeated``: few
+    bodies are sent over and over; else none is sent twice.
     """
 
     name: str
-    b2m: int
-    kidney: int
-    myeloma: int
-    urine: int
+    results: Mapping[str, int]
     conditions: int
+    medications: int = 0
+    procedures: int = 0
+    not_asked_for: int = 0
     wordy: bool = False
+    repeated: bool = False
 
 
-SIZES = (
-    Size("10 kB", b2m=1, kidney=2, myeloma=3, urine=0, conditions=1),
-    Size("40 kB", b2m=6, kidney=10, myeloma=10, urine=1, conditions=6),
-    Size("400 kB", b2m=24, kidney=40, myeloma=42, urine=10, conditions=102, wordy=True),
+_SMALL = Size("10 kB", {"b2m": 1, "kidney": 2, "myeloma": 2, "blood": 1}, conditions=1)
+USUAL = Size(
+    "40 kB",
+    {"b2m": 6, "kidney": 8, "myeloma": 8, "blood": 4, "urine": 1},
+    conditions=4,
+    medications=3,
+    procedures=1,
 )
+_LARGE = Size(
+    "400 kB",
+    {"b2m": 24, "kidney": 44, "myeloma": 44, "blood": 30, "urine": 10},
+    conditions=34,
+    medications=24,
+    procedures=8,
+    wordy=True,
+)
+#: A server that gives all it has, whatever ``_count`` says.
+_HUGE = Size(
+    "4 MB",
+    {"b2m": 250, "kidney": 520, "myeloma": 520, "blood": 320, "urine": 90},
+    conditions=260,
+    medications=160,
+    procedures=60,
+    wordy=True,
+)
+UNKNOWN = replace(USUAL, name="40 kB + 180 unknown", not_asked_for=180)
+REPEATED = replace(USUAL, name="40 kB, repeated", repeated=True)
+SIZES = (_SMALL, USUAL, _LARGE, _HUGE, UNKNOWN, REPEATED)
+_REPEATED_BODIES = 8
 
 
 def bodies(size: Size, count: int, seed: str, now: datetime) -> list[bytes]:
     """As many request bodies, each another patient's. The same arguments give the same bodies."""
+    if size.repeated:
+        few = bodies(replace(size, repeated=False), _REPEATED_BODIES, "repeated", now.replace(minute=0, second=0))
+        return [few[place % _REPEATED_BODIES] for place in range(count)]
     chance = Random(seed)  # noqa: S311 - nothing is kept secret by it
     return [dump_json(_Author(chance, size, now).call()) for _ in range(count)]
+
+
+def to_fetch(body: bytes, server: str) -> bytes:
+    """The same call by an EHR that prefetches nothing and has a FHIR server."""
+    call = json.loads(body, parse_float=Decimal)
+    del call["prefetch"]
+    return dump_json({**call, "fhirServer": server})
+
+
+def on_opening(body: bytes) -> bytes:
+    """The same call as the chart is opened: nothing is under review."""
+    call = json.loads(body, parse_float=Decimal)
+    del call["context"]["results"]
+    return dump_json({**call, "hook": "patient-view"})
 
 
 class _Author:
@@ -139,24 +113,24 @@ class _Author:
 
     def call(self) -> Json:
         """A ``lab-result-review`` of the newest B2M, with the chart as prefetch."""
-        observations = {key: list(self._observations(key)) for key in _ASSAYS}
-        prefetch: Json = {"patient": self._patient()}
-        for key in prefetch_templates():
-            if key != "patient":
-                prefetch[key] = _searchset(
-                    list(self._conditions()) if key == "conditions" else observations.get(key, [])
-                )
+        observations = {key: list(self._observations(key)) for key in ASSAYS}
+        held = {
+            **{key: [*found, *self._not_asked_for()] for key, found in observations.items()},
+            "conditions": list(self._conditions()),
+            "medications": list(self._medications()),
+            "procedures": list(self._procedures()),
+        }
+        searchsets = {key: _searchset(held.get(key, [])) for key in prefetch_templates() if key != "patient"}
         return {
             "hook": "lab-result-review",
             "hookInstance": self._id(),
-            "fhirServer": _SERVER,
             "context": {
                 "userId": f"Practitioner/{self._id()}",
                 "patientId": self._patient_id,
                 "encounterId": self._id(),
                 "results": _collection(observations["b2m"][:1]),
             },
-            "prefetch": prefetch,
+            "prefetch": {"patient": self._patient(), **searchsets},
         }
 
     def _id(self) -> str:
@@ -183,13 +157,17 @@ class _Author:
 
     def _observations(self, key: str) -> Iterator[Json]:
         """The results under a prefetch key, newest first, as ``_sort=-date`` has them."""
-        laboratory = [self._chance.choice(assays) for assays in _ASSAYS[key]]
-        results: int = getattr(self._size, key)
-        for place in range(results):
+        laboratory = [self._chance.choice(assays) for assays in ASSAYS[key]]
+        for place in range(self._size.results.get(key, 0)):
             visit, test = divmod(place, len(laboratory))
             yield self._observation(laboratory[test], self._newest - timedelta(days=_DAYS_BETWEEN_VISITS * visit))
 
-    def _observation(self, assay: _Assay, when: datetime) -> Json:
+    def _not_asked_for(self) -> Iterator[Json]:
+        for place in range(self._size.not_asked_for // len(ASSAYS)):
+            visit, test = divmod(place, len(NOT_ASKED_FOR))
+            yield self._observation(NOT_ASKED_FOR[test], self._newest - timedelta(days=_DAYS_BETWEEN_VISITS * visit))
+
+    def _observation(self, assay: Assay, when: datetime) -> Json:
         issued = when + timedelta(minutes=self._chance.randint(60, 300))
 
         def quantity(value: Decimal) -> Json:
@@ -214,7 +192,7 @@ class _Author:
 
     def _words(self, title: str, said: str) -> Json:
         """What wordy EHRs add to each resource, none of which we read."""
-        remark = self._chance.choice(_REMARKS)
+        remark = self._chance.choice(REMARKS)
         identifier = f"urn:uuid:{self._id()}"
         return {
             "text": {
@@ -232,7 +210,7 @@ class _Author:
         """One that the service has a name for, of recent onset; of the others one in eight."""
         for place in range(self._size.conditions):
             known = place == 0 or self._chance.random() < 1 / 8
-            snomed, icd10cm, title = self._chance.choice(_KNOWN_PROBLEMS if known else _OTHER_PROBLEMS)
+            snomed, icd10cm, title = self._chance.choice(KNOWN_PROBLEMS if known else OTHER_PROBLEMS)
             onset = self._newest - timedelta(days=self._chance.randint(5, 90) * (place + 1))
             codes = _concept("http://snomed.info/sct", snomed, title)
             codes["coding"].append({"system": "http://hl7.org/fhir/sid/icd-10-cm", "code": icd10cm, "display": title})
@@ -247,12 +225,41 @@ class _Author:
                 "subject": {"reference": f"Patient/{self._patient_id}"},
                 "onsetDateTime": f"{onset:%Y-%m-%d}",
                 "recordedDate": f"{onset:%Y-%m-%d}",
-                **(self._condition_words(title) if self._size.wordy else {}),
+                **self._some_words(title, "Active"),
             }
 
-    def _condition_words(self, title: str) -> Json:
-        words = self._words(title, "Active")
-        return {name: words[name] for name in ("text", "encounter", "note")}
+    def _medications(self) -> Iterator[Json]:
+        for _ in range(self._size.medications):
+            code, name = self._chance.choice(DRUGS)
+            written = self._newest - timedelta(days=self._chance.randint(20, 900))
+            yield {
+                "resourceType": "MedicationRequest",
+                "id": self._id(),
+                "status": self._chance.choice(("active", "completed")),
+                "intent": "order",
+                "medicationCodeableConcept": _concept("http://www.nlm.nih.gov/research/umls/rxnorm", code, name),
+                "subject": {"reference": f"Patient/{self._patient_id}"},
+                "authoredOn": written.isoformat(timespec="seconds"),
+                **self._some_words(name, "One a day"),
+            }
+
+    def _procedures(self) -> Iterator[Json]:
+        for _ in range(self._size.procedures):
+            code, title = self._chance.choice(PROCEDURES)
+            done = self._newest - timedelta(days=self._chance.randint(100, 4000))
+            yield {
+                "resourceType": "Procedure",
+                "id": self._id(),
+                "status": "completed",
+                "code": _concept("http://snomed.info/sct", code, title),
+                "subject": {"reference": f"Patient/{self._patient_id}"},
+                "performedDateTime": f"{done:%Y-%m-%d}",
+                **self._some_words(title, "Completed"),
+            }
+
+    def _some_words(self, title: str, said: str) -> Json:
+        words = self._words(title, said) if self._size.wordy else {}
+        return {name: words[name] for name in ("text", "encounter", "note") if name in words}
 
 
 def _searchset(resources: list[Json]) -> Json:

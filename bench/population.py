@@ -22,6 +22,7 @@ from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
+from bench.processes import cpu_of_family, family, memory
 from cds_service.config import SiteProfile, load_settings
 from cds_service.decide import decide
 from cds_service.hooks.body import parse_call
@@ -123,37 +124,10 @@ class _Watch:
 
     def _look(self, process: "subprocess.Popen[str]") -> None:
         while process.poll() is None:
-            family = list(_family(process.pid))
-            self.peak_kb = max(self.peak_kb, sum(map(_proportional_kb, family)))
-            self._seconds |= {member: seconds for member in family if (seconds := _cpu_seconds(member))}
+            found = (memory(member) for member in family(process.pid))
+            self.peak_kb = max(self.peak_kb, sum(one.pss for one in found if one))
+            self._seconds |= cpu_of_family(process.pid)
             time.sleep(0.2)
-
-
-def _family(process: int) -> Iterator[int]:
-    yield process
-    try:
-        threads = list(Path(f"/proc/{process}/task").iterdir())
-        below = [int(child) for thread in threads for child in (thread / "children").read_text().split()]
-    except OSError:
-        return
-    for child in below:
-        yield from _family(child)
-
-
-def _proportional_kb(process: int) -> int:
-    try:
-        lines = Path(f"/proc/{process}/smaps_rollup").read_text().splitlines()
-    except OSError:
-        return 0
-    return next((int(line.split()[1]) for line in lines if line.startswith("Pss:")), 0)
-
-
-def _cpu_seconds(process: int) -> float:
-    try:
-        words = Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()
-    except OSError:
-        return 0
-    return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _alone() -> tuple[float, float]:

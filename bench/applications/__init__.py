@@ -1,0 +1,1 @@
+"""What our service is measured beside: each answers the same calls, by other means."""
