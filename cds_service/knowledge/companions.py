@@ -14,6 +14,7 @@ from cds_service.knowledge import context, levels, lymphoid, myeloma, states, te
 from cds_service.knowledge.kidney import REPORTED_EGFR
 from cds_service.knowledge.model import Rule
 from cds_service.knowledge.terms.coded import coded_terms
+from cds_service.knowledge.treatment import Treatment, course_before
 from cds_service.knowledge.urine import Acidity
 
 
@@ -122,15 +123,21 @@ def _beside_serum(facts: Facts, rule: Rule, b2m: Result) -> Iterator[Missing]:
         yield from _results(facts, rule, b2m, [_LDH])
     if lymphoid.FOLLICULAR.key in asked:
         yield from _results(facts, rule, b2m, [_HEMOGLOBIN])
-    if not asked and precursor(facts):
+    if not asked and precursor(facts, b2m):
         yield from _results(facts, rule, b2m, _OF_PRECURSOR)
     yield from _results(facts, rule, b2m, [_KIDNEY])
 
 
-def precursor(facts: Facts) -> Problem | None:
-    """Confirmed MGUS or smouldering myeloma without myeloma, for which other tests are asked than for a stage."""
-    found = myeloma.precursor(facts)
-    return found if found and states.is_confirmed(found) else None
+def precursor(facts: Facts, b2m: Result) -> Problem | None:
+    """Confirmed, untreated MGUS or smouldering myeloma alone, for which other tests are asked than for a stage.
+
+    None beside myeloma or AL amyloidosis: what it became is then known.
+    """
+    found = myeloma.without_myeloma(facts)
+    if found is None or not states.is_confirmed(found) or states.active(facts, myeloma.AL_AMYLOIDOSIS):
+        return None
+    course = course_before(facts, b2m.when, *myeloma.ANTI_MYELOMA)
+    return None if course.treatment is Treatment.BEGUN else found
 
 
 def _beside_urine(facts: Facts, rule: Rule, b2m: Result) -> Iterator[Missing]:

@@ -19,8 +19,13 @@ _DAY = len("2026-03-02")
 #: The drug classes that are anti-myeloma treatment, or may be.
 ANTI_MYELOMA = ("anti-myeloma", "possible-anti-myeloma")
 _ALBUMIN = ("albumin", "albumin-electrophoresis")
+_SMOULDERING, AL_AMYLOIDOSIS = "smouldering-myeloma", "al-amyloidosis"
 #: What precedes myeloma; D47.2 may be either.
-_PRECURSORS = ("smouldering-myeloma", "mgus-or-smouldering")
+PRECURSORS = (_SMOULDERING, "mgus-or-smouldering")
+#: How a headline names a lymphoid cancer; the others are of the non-Hodgkin kind.
+_ABBREVIATED = {"cll": "CLL", "cll-relapse": "CLL", "sll": "SLL", "waldenstrom": "WM", "hodgkin-lymphoma": "HL"}
+_OTHER_LYMPHOMA = "NHL"
+_MOST_NAMED = 2
 _RECORDED = {"iss-stage": "ISS", "r-iss-stage": "R-ISS"}
 
 
@@ -48,11 +53,46 @@ def in_chart(facts: Facts, rule: Rule, b2m: Result) -> Myeloma | None:
     return Myeloma(problems, course, reason)
 
 
-def precursor(facts: Facts) -> Problem | None:
-    """Active smouldering myeloma, or else MGUS, in a chart that holds no myeloma, not even in relapse or remission."""
+def without_myeloma(facts: Facts) -> Problem | None:
+    """Active smouldering myeloma, else MGUS, else AL amyloidosis, in a chart that holds no myeloma.
+
+    None where it holds myeloma, if only in relapse or remission.
+    """
     if states.active(facts, "myeloma") or states.myeloma_returned_or_in_remission(facts):
         return None
-    return next((problem for key in _PRECURSORS for problem in states.active(facts, key)), None)
+    return next((problem for key in (*PRECURSORS, AL_AMYLOIDOSIS) for problem in states.active(facts, key)), None)
+
+
+@dataclass(frozen=True, slots=True)
+class AlsoRaised:
+    """What else in the problem list, confirmed or suspected, raises serum B2M by itself: HLH and lymphoid cancers."""
+
+    hlh: bool
+    lymphoid: tuple[Problem, ...]
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """The notes that say so, by their names in each rule."""
+        return (*(("hlh",) if self.hlh else ()), *(("lymphoid",) if self.lymphoid else ()))
+
+    @property
+    def values(self) -> dict[str, str]:
+        """What fills the notes: ``other``, the lymphoid cancers."""
+        labels = list(dict.fromkeys(problem.label for problem in self.lymphoid))
+        and_others = " and others" if labels[_MOST_NAMED:] else ""
+        return {"other": (", " if and_others else " and ").join(labels[:_MOST_NAMED]) + and_others}
+
+    @property
+    def abbreviated(self) -> str:
+        """The first of them as a headline names it, HLH before the others; "" where there is none."""
+        if self.hlh:
+            return "HLH"
+        return next((_ABBREVIATED.get(problem.key, _OTHER_LYMPHOMA) for problem in self.lymphoid), "")
+
+
+def also_raised(facts: Facts) -> AlsoRaised:
+    """What of this the chart holds beside myeloma."""
+    return AlsoRaised(bool(states.active(facts, "hlh")), states.active(facts, *states.LYMPHOID))
 
 
 def note_on_treatment(facts: Facts, b2m: Result, course: Course) -> tuple[str, dict[str, str]]:
@@ -79,13 +119,23 @@ def _why_not(facts: Facts, rule: Rule, b2m: Result, myeloma: tuple[Problem, ...]
         "dialysis": states.dialysis(facts) is states.Dialysis.YES,
         "transplanted": states.stem_cells_transplanted(facts, b2m.when),
         "treated": course.treatment is Treatment.BEGUN,
-        "smouldering": bool(states.active(facts, "smouldering-myeloma")),
+        "smouldering": _may_still_smoulder(facts, myeloma),
         "not_new": days is not None and days[0] > rule.value("diagnosis_days_to"),
         "staged_earlier": bool(staged_earlier(facts, rule, b2m)),
         "provisional": b2m.provisional,
         "high_value": bool(b2m.suspicion and b2m.suspicion.value is None and b2m.suspicion.likely_unit),
     }
     return next((reason for reason, holds in found.items() if holds), "")
+
+
+def _may_still_smoulder(facts: Facts, myeloma: tuple[Problem, ...]) -> bool:
+    """Whether smouldering myeloma is active and no confirmed myeloma is known to have a later onset."""
+    onsets = [p.onset for p in states.active(facts, _SMOULDERING)]
+    dated = [onset for onset in onsets if onset]
+    if not dated or len(dated) < len(onsets):
+        return bool(onsets)
+    newest = max(onset.last for onset in dated)
+    return not any(states.is_confirmed(p) and p.onset and p.onset.first > newest for p in myeloma)
 
 
 def staged_earlier(facts: Facts, rule: Rule, b2m: Result) -> str:

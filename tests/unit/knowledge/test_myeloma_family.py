@@ -28,8 +28,14 @@ def test_what_the_revised_stages_have_in_common_is_said_in_the_same_words() -> N
     """A card shows equal sentences once."""
     r_iss, r2_iss = (rule for rule in FAMILY if rule.id in {"r-iss-stage", "r2-iss-stage"})
     shared = set(r_iss.notes) & set(r2_iss.notes)
-    assert len(shared) == 9
+    assert len(shared) == 11
     assert all(r_iss.notes[note] == r2_iss.notes[note] for note in shared)
+
+
+def test_what_else_raises_b2m_is_said_in_the_same_words_by_all_four() -> None:
+    assert {(rule.notes["hlh"], rule.notes["lymphoid"]) for rule in FAMILY} == {
+        (FAMILY[0].notes["hlh"], FAMILY[0].notes["lymphoid"])
+    }
 
 
 def test_only_the_iss_stage_raises_a_card() -> None:

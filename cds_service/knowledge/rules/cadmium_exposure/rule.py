@@ -17,7 +17,9 @@ _MARKERS = {
 }
 _ALONE = "the B2M limb only"
 _NOT_PER_GRAM = "it is not per gram of creatinine"
-_MYELOMA = ("myeloma", "myeloma-relapse", "myeloma-remission", "smouldering-myeloma", "plasma-cell-other")
+_MYELOMA = (
+    "myeloma", "myeloma-relapse", "myeloma-remission", "smouldering-myeloma", "plasma-cell-leukaemia", "plasmacytoma",
+)  # fmt: skip
 _MAY_BE_LOW = {
     Acidity.ACID: "the urine pH is below 6",
     Acidity.ADJUSTED: "the pH of the voided urine is not known",

@@ -30,7 +30,7 @@ def evaluate(facts: Facts, rule: Rule) -> Finding | None:
         return _fresh_void(facts, rule, b2m, found)
     if b2m is None or not found:
         return None
-    diseases, precursor = companions.diseases(facts, rule), companions.precursor(facts)
+    diseases, precursor = companions.diseases(facts, rule), companions.precursor(facts, b2m)
     outcome = "csf" if facts.specimen == "CSF" else "serum"
     if facts.specimen in urine.SPECIMENS:
         outcome = "urine"

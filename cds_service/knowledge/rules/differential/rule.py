@@ -152,12 +152,15 @@ def _is_low(result: Result) -> bool | None:
 
 
 def _diagnoses(facts: Facts, family: str) -> list[str]:
-    """Diagnoses of the family that explain nothing by themselves: only suspected, or recorded as over."""
+    """Diagnoses of the family that explain nothing by themselves: not enough for it, only suspected, or over."""
     of_family = [p for p in facts.problems if p.family == family and p.verification_status not in states.REFUTED]
-    suspected = _labels([p for p in of_family if states.is_active(p)])
-    over = _labels([p for p in of_family if not states.is_active(p)])
-    said = [f"suspected, not confirmed: {suspected} (for)"] if suspected else []
-    return said + ([f"recorded as over: {over} (open)"] if over else [])
+    active = [p for p in of_family if states.is_active(p)]
+    listed = {
+        "in the problem list: {} (for)": _labels([p for p in active if states.is_confirmed(p)]),
+        "suspected, not confirmed: {} (for)": _labels([p for p in active if not states.is_confirmed(p)]),
+        "recorded as over: {} (open)": _labels([p for p in of_family if not states.is_active(p)]),
+    }
+    return [said.format(labels) for said, labels in listed.items() if labels]
 
 
 def _labels(problems: list[Problem]) -> str:

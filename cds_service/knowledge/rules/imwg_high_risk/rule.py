@@ -9,6 +9,7 @@ from cds_service.knowledge.cytogenetics import Lesion, State
 from cds_service.knowledge.equations import CREATININE_UMOL_PER_MG_DL
 from cds_service.knowledge.kidney import creatinine_is_unsteady, kidney_function, whole
 from cds_service.knowledge.model import Finding, Rule
+from cds_service.knowledge.myeloma import AlsoRaised
 
 _LESIONS = (
     "del-17p", "tp53-mutation", "t-4-14", "t-14-16", "t-14-20", "gain-1q", "del-1p32", "del-1p32-biallelic",
@@ -20,6 +21,10 @@ _CRITERIA = {
     4: "high B2M with normal creatinine (4)",
 }
 _GENETIC = "the three genetic criteria (1 to 3)"
+#: What the headline adds where criterion 4 alone is met and something may explain that.
+_KIDNEY_MAY_EXPLAIN = " (criterion 4; kidney may explain)"
+_CREATININE_NEAR = " (criterion 4; creatinine near limit)"
+_B2M_ALONE = " (criterion 4 alone)"
 
 
 def evaluate(facts: Facts, rule: Rule) -> Finding | None:
@@ -36,6 +41,8 @@ def evaluate(facts: Facts, rule: Rule) -> Finding | None:
     kidney = _criterion_4(facts, rule, b2m)
     criteria = cytogenetics.genetic_criteria(known) | {4: kidney.met}
     reported, missing = bool(shares) or cytogenetics.reported(lesions.values()), _missing(lesions, shares)
+    also = myeloma.also_raised(facts)
+    said = {"missing": missing, "rests_on": _rests_on(criteria, kidney, also)}
     asked = {
         **dict.fromkeys(kidney.notes, True),
         "missing": bool(missing) and (bool(shares) or set(known.values()) != {None}),
@@ -46,8 +53,8 @@ def evaluate(facts: Facts, rule: Rule) -> Finding | None:
     return rule.finding(
         _outcome(criteria),
         facts.specimen,
-        values={**_named(criteria, reported=reported), **kidney.values, "missing": missing},
-        notes=tuple(note for note, holds in asked.items() if holds),
+        values=_named(criteria, reported=reported) | kidney.values | also.values | said,
+        notes=(*(note for note, holds in asked.items() if holds), *also.notes),
         inputs=(b2m, *kidney.results, *shares),
         thresholds=("b2m_stage_3_from", "creatinine_below", *(("del_17p_cells_above",) if shares else ())),
     )
@@ -63,11 +70,16 @@ def _outcome(criteria: dict[int, bool | None]) -> str:
 
 
 def _named(criteria: dict[int, bool | None], *, reported: bool) -> dict[str, str]:
-    """The criteria in words, by what they came to; the genetic ones in one where nothing of them was ``reported``."""
+    """The criteria in words, by what they came to; the genetic ones in one where nothing of them was ``reported``.
+
+    ``rest``: those that are not met and not known, as sentences.
+    """
     said = _CRITERIA if reported else {**dict.fromkeys(_CRITERIA, _GENETIC), 4: _CRITERIA[4]}
     names = {"met": True, "not_met": False, "not_known": None}
     listed = {name: [said[n] for n, met in criteria.items() if met is judged] for name, judged in names.items()}
-    return {name: "; ".join(dict.fromkeys(found)) or "none" for name, found in listed.items()}
+    named = {name: "; ".join(dict.fromkeys(found)) for name, found in listed.items()}
+    rest = {"Not met": named["not_met"], "Not known": named["not_known"]}
+    return named | {"rest": " ".join(f"{begins}: {found}." for begins, found in rest.items() if found)}
 
 
 def _missing(lesions: dict[str, Lesion], shares: tuple[Result, ...]) -> str:
@@ -130,6 +142,16 @@ def _with_egfr(
     note = "creatinine_raised" if not normal else "kidney_reduced" if low else "kidney"
     notes = (note, "creatinine_near") if _is_near(rule, creatinines) else (note,)
     return _Criterion4(met, notes, creatinines, creatinines[0].display, egfr)
+
+
+def _rests_on(criteria: dict[int, bool | None], kidney: _Criterion4, also: AlsoRaised) -> str:
+    """For the headline: that the risk rests on the B2M alone, where the kidney or another disease may explain that."""
+    if [number for number, met in criteria.items() if met] != [4]:
+        return ""
+    if also.notes:
+        return _B2M_ALONE
+    doubts = {"kidney_reduced": _KIDNEY_MAY_EXPLAIN, "creatinine_near": _CREATININE_NEAR}
+    return next((words for note, words in doubts.items() if note in kidney.notes), "")
 
 
 def _creatinine_limit(rule: Rule) -> Decimal:

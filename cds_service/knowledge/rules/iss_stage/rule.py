@@ -5,17 +5,17 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from cds_service.facts import Facts, Interval, Problem, Result, legible
-from cds_service.knowledge import myeloma, states, treatment
+from cds_service.knowledge import context, crab, myeloma, states, treatment
 from cds_service.knowledge.kidney import creatinine_is_unsteady, kidney_function
 from cds_service.knowledge.model import Finding, Rule
 from cds_service.knowledge.myeloma import Myeloma
 from cds_service.knowledge.proposals import stage_to_file
+from cds_service.knowledge.treatment import Treatment, course_before
 from cds_service.knowledge.unit_slip import jump
 
 _CONTEXT = ("ldh", "calcium", "calcium-moles", "hemoglobin", "hemoglobin-moles")
 _METHODS_THAT_MATTER = {"61152-5", "2862-1"}
 _LIGHT_CHAIN_MYELOMA = "277579002"
-_PLASMA_CELL_LEUKAEMIA = ("95210003", "C901")
 #: The stages that did not differ in light chain myeloma.
 _ALIKE_IN_LIGHT_CHAIN_MYELOMA = {1, 2}
 _LIMITS = ("b2m_stage_1_below", "b2m_stage_3_from", "albumin_stage_1_from")
@@ -45,16 +45,60 @@ def evaluate(facts: Facts, rule: Rule) -> Finding | None:
 
 def _not_staged(facts: Facts, rule: Rule, b2m: Result, chart: Myeloma | None) -> Finding | None:
     """Why there is no stage; nothing where the chart holds neither myeloma nor what precedes it."""
-    before = myeloma.precursor(facts)
     if chart is None:
-        values = {"disease": before.label} if before else {}
-        return rule.finding("precursor", facts.specimen, values=values, inputs=(b2m,)) if before else None
+        return _without_myeloma(facts, rule, b2m)
     treated = chart.why_not == "treated"
     values = treatment.in_words(facts, chart.course.drugs) if treated else {}
     if chart.why_not == "staged_earlier":
         values = {"recorded": myeloma.staged_earlier(facts, rule, b2m)}
+    asked = _whether_active(facts, rule, b2m) if chart.why_not == "smouldering" else _Asked()
     notes = ("regimen",) if treated and chart.course.by_regimen else ()
-    return rule.finding(chart.why_not, facts.specimen, values=values, notes=notes, inputs=(b2m,))
+    return rule.finding(
+        chart.why_not,
+        facts.specimen,
+        values=values | asked.values,
+        notes=(*notes, *asked.notes),
+        inputs=(b2m, *asked.results),
+    )
+
+
+def _without_myeloma(facts: Facts, rule: Rule, b2m: Result) -> Finding | None:
+    """Why there is no stage of what is no active myeloma: its treatment, and what asks whether it has become active."""
+    disorder = myeloma.without_myeloma(facts)
+    if disorder is None:
+        return None
+    asked = _whether_active(facts, rule, b2m) if disorder.key in myeloma.PRECURSORS else _Asked()
+    course = course_before(facts, b2m.when, *myeloma.ANTI_MYELOMA)
+    treated = course.treatment is Treatment.BEGUN
+    said = treatment.in_words(facts, course.drugs) if treated else {}
+    return rule.finding(
+        "precursor",
+        facts.specimen,
+        values={"disease": disorder.label, **asked.values, **said},
+        notes=(*asked.notes, *(("precursor_treated",) if treated else ())),
+        inputs=(b2m, *asked.results),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """The results that ask whether smouldering myeloma or MGUS has become active, and their words; none as a rule."""
+
+    results: tuple[Result, ...] = ()
+    crab: str = ""
+
+    @property
+    def values(self) -> dict[str, str]:
+        return {"crab": self.crab, "asks": _HAS_IT_BECOME_ACTIVE if self.results else ""}
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        return ("crab",) if self.results else ()
+
+
+def _whether_active(facts: Facts, rule: Rule, b2m: Result) -> _Asked:
+    results = crab.beyond_limits(facts, rule, b2m)
+    return _Asked(results, context.in_words(results, b2m.when))
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +177,8 @@ def _staged(
         "level": _shown(b2m, rule.placeholders["level"]),
         "stages": myeloma.numerals(stages),
         "albumin": albumin if only == 1 else beside,
-        "condition": _NOT_ON_DIALYSIS if states.dialysis(facts) is states.Dialysis.UNCLEAR else "",
+        "condition": _condition(facts),
+        **myeloma.also_raised(facts).values,
     }
     return rule.finding(
         f"stage_{only}" if only else "several",
@@ -148,6 +193,16 @@ def _staged(
 
 _BESIDE = ", albumin "
 _NOT_ON_DIALYSIS = " and not on dialysis"
+_MAY_RAISE_B2M = " ({} may raise B2M)"
+_HAS_IT_BECOME_ACTIVE = "CRAB results: active myeloma?"
+
+
+def _condition(facts: Facts) -> str:
+    """What the headline says of the stage beside its being one of new, untreated disease."""
+    if states.dialysis(facts) is states.Dialysis.UNCLEAR:
+        return _NOT_ON_DIALYSIS
+    other = myeloma.also_raised(facts).abbreviated
+    return _MAY_RAISE_B2M.format(other) if other else ""
 
 
 def _shown(result: Result, longest: int) -> str:
@@ -189,11 +244,12 @@ def _notes_on_diagnosis(
     fewest, most = states.days_from_diagnosis(facts, b2m.when, "myeloma") or (0, 0)
     asked = {
         "diagnosed_earlier": fewest > rule.value("untreated_days_to"),
-        "confirm_active": _is_coded(problems, "C900"),
+        "confirm_active": _is_coded(problems, "C900") and not crab.beyond_limits(facts, rule, b2m),
+        "smouldering_too": bool(states.active(facts, "smouldering-myeloma")),
         "mgus_too": bool(states.active(facts, "mgus-or-smouldering")),
         "light_chain": bool(stages & _ALIKE_IN_LIGHT_CHAIN_MYELOMA) and _is_coded(problems, _LIGHT_CHAIN_MYELOMA),
-        "al_amyloidosis": bool(states.active(facts, "al-amyloidosis")),
-        "plasma_cell_leukaemia": _is_coded(states.active(facts, "plasma-cell-other"), *_PLASMA_CELL_LEUKAEMIA),
+        "al_amyloidosis": bool(states.active(facts, myeloma.AL_AMYLOIDOSIS)),
+        "plasma_cell_leukaemia": bool(states.active(facts, "plasma-cell-leukaemia")),
         "onset_unknown": undated or most > rule.value("diagnosis_days_to"),
         "status_unstated": any(not (p.clinical_status and p.verification_status) for p in problems),
     }
@@ -220,4 +276,4 @@ def _notes_on_patient(facts: Facts, rule: Rule, b2m: Result) -> tuple[str, ...]:
         "pregnancy": states.pregnant(facts, b2m.when),
         "age_unknown": states.is_child(facts, b2m.when) is None,
     }
-    return tuple(note for note, holds in asked.items() if holds)
+    return (*(note for note, holds in asked.items() if holds), *myeloma.also_raised(facts).notes)

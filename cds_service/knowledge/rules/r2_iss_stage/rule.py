@@ -4,7 +4,7 @@ from collections.abc import Collection
 from decimal import Decimal
 
 from cds_service.facts import Facts, legible
-from cds_service.knowledge import revised_iss, scores
+from cds_service.knowledge import myeloma, revised_iss, scores
 from cds_service.knowledge.model import Finding, Rule
 from cds_service.knowledge.revised_iss import R2_ISS_GROUPS
 
@@ -22,11 +22,12 @@ def evaluate(facts: Facts, rule: Rule) -> Finding | None:
     if set(adverse.values()) == {None} or groups == R2_ISS_GROUPS:
         return None
     values = {"points": _in_words(points), "groups": scores.one_of(groups), "basis": basis.described}
+    also = myeloma.also_raised(facts)
     return rule.finding(
         "several_groups" if len(groups) > 1 else "one_group",
         facts.specimen,
-        values=values,
-        notes=revised_iss.notes_on_basis(facts, rule, basis),
+        values=values | also.values,
+        notes=(*revised_iss.notes_on_basis(facts, rule, basis), *also.notes),
         inputs=basis.results,
         thresholds=basis.thresholds,
     )

@@ -27,8 +27,9 @@ def evaluate(facts: Facts, rule: Rule) -> Finding | None:
         "stages": myeloma.numerals(stages),
         "unknown": ", ".join(unknown),
         "recorded": recorded,
+        **myeloma.also_raised(facts).values,
     }
-    noted = _noted(outcome, notes, recorded)
+    noted = (*_noted(outcome, notes, recorded), *myeloma.also_raised(facts).notes)
     stage = myeloma.numerals(stages)
     return rule.finding(
         outcome,
