@@ -1,7 +1,11 @@
 """What is written about the project is true of it."""
 
+import ast
 import re
+import tomllib
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
@@ -91,6 +95,67 @@ def test_the_layout_names_every_module() -> None:
 
 def test_constraints_name_no_address() -> None:
     assert not re.search(r"https?:|file:|@|/", text("constraints.txt"))
+
+
+#: Whose codes they are, by the beginning of the system's address: the paragraph of NOTICE that tells of it.
+TERMINOLOGIES = {
+    "http://loinc.org": "LOINC.",
+    "http://snomed.info/sct": "SNOMED CT.",
+    "http://www.nlm.nih.gov/research/umls/rxnorm": "RxNorm.",
+    "http://www.whocc.no/atc": "ATC.",
+    "http://fhir.de/CodeSystem/bfarm/atc": "ATC.",
+    "http://hl7.org/fhir/sid/icd-10-cm": "ICD-10-CM.",
+    "http://www.cms.gov/Medicare/Coding/ICD10": "ICD-10-PCS ",
+    "http://ncicb.nci.nih.gov/xml/owl/EVS/Thesaurus.owl": "NCI Thesaurus ",
+    "http://www.genenames.org": "HGNC.",
+    "http://unitsofmeasure.org": "UCUM.",
+    "http://terminology.hl7.org/": "HL7 Terminology ",
+    "http://hl7.org/fhir/": "HL7 Terminology ",
+}
+
+
+def systems() -> set[str]:
+    """Every address of a code system in what reads, decides and writes, and in the term tables."""
+    package = ROOT / "cds_service"
+    trees = [
+        ast.parse(path.read_text("utf-8"))
+        for part in ("facts", "fhir", "knowledge", "cards")
+        for path in (package / part).rglob("*.py")
+    ]
+    texts = [node.value for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Constant)]
+    tables = [tomllib.loads(path.read_text("utf-8")) for path in (package / "knowledge" / "terms").glob("*.toml")]
+    texts += [text for table in tables for text in texts_of(table)]
+    found = {text for text in texts if isinstance(text, str) and re.fullmatch(r"http://\S+", text)}
+    return found - {"http://www.w3.org/2000/svg"}  # a namespace of XML
+
+
+def texts_of(value: Any) -> Iterator[str]:
+    """Every text in a TOML document."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, (dict, list)):
+        for below in value.values() if isinstance(value, dict) else value:
+            yield from texts_of(below)
+
+
+@pytest.mark.parametrize("system", sorted(systems()))
+def test_notice_names_every_terminology(system: str) -> None:
+    beginnings = [beginning for beginning in TERMINOLOGIES if system.startswith(beginning)]
+    assert beginnings, f"{system}: whose it is, and on what terms, belongs into NOTICE and into TERMINOLOGIES"
+    name = TERMINOLOGIES[max(beginnings, key=len)]
+    assert f"\n\n{name}" in text("NOTICE")
+
+
+def test_notice_keeps_the_words_that_are_asked_for() -> None:
+    notice = " ".join(text("NOTICE").split())
+    for words in (
+        "This material contains content from LOINC (http://loinc.org).",
+        "is available at no cost under the license at http://loinc.org/license.",
+        "used by permission of SNOMED International. All rights reserved.",
+        "NLM is not responsible for the product and does not endorse or recommend this or any other product.",
+        "copyright (c) WHO Collaborating Centre for Drug Statistics Methodology, Oslo, Norway",
+    ):
+        assert words in notice
 
 
 def test_the_layers_of_the_layout_are_those_that_are_checked() -> None:
