@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 
 from cds_service.cards.markdown import escape, table
-from cds_service.facts import Facts, Result
+from cds_service.facts import Facts, Result, answered_once
 from cds_service.knowledge import series, terms, urine
 
 _MOST_ROWS = 6
@@ -13,12 +13,14 @@ _NOT_COMPARED = "not compared"
 _SHOW_CHANGE = ("serum", *urine.SPECIMENS)
 
 
+@answered_once
 def serial_results(facts: Facts) -> tuple[Result, ...]:
     """The result under review and up to five before it, newest first; none where fewer than two came before."""
     b2m, before = facts.b2m, earlier_results(facts)
     return (b2m, *before[: _MOST_ROWS - 1]) if b2m and len(before) >= _FEWEST_EARLIER else ()
 
 
+@answered_once
 def earlier_results(facts: Facts) -> tuple[Result, ...]:
     """All results of the same analyte that were taken before the one under review or may have been, newest first."""
     b2m = facts.b2m
@@ -40,6 +42,7 @@ def trend_table(facts: Facts) -> list[str]:
     return table((taken, "As printed", "Converted", "From the one before", "Creatinine or eGFR near it"), rows)
 
 
+@answered_once
 def results_in_table(facts: Facts) -> tuple[Result, ...]:
     """What the table shows: the series, then the creatinine or eGFR beside each of its results."""
     shown = serial_results(facts)

@@ -156,9 +156,10 @@ def entries_of(bundle: object, depth: int = 0) -> Iterator[Json]:
 def references_by_url(bundle: object) -> Iterator[tuple[str, str]]:
     """The (fullUrl, reference) pairs of a Bundle's entries, those of the Bundles inside it included."""
     for entry in entries_of(bundle):
-        reference = reference_of(entry["resource"]) if isinstance(entry.get("resource"), dict) else ""
-        if text(entry, "fullUrl") and reference:
-            yield text(entry, "fullUrl"), reference
+        url, resource = text(entry, "fullUrl"), entry.get("resource")
+        reference = reference_of(resource) if url and isinstance(resource, dict) else ""
+        if reference:
+            yield url, reference
 
 
 def entry_count(value: object, depth: int = 0) -> int:
@@ -221,4 +222,4 @@ def identity_of(resource: Json) -> str:
 def reference_of(resource: Json) -> str:
     """How a card refers to a resource: "Observation/abc", a contained one as "DiagnosticReport/abc#its-own"."""
     inside = text(resource, REFERENCE)
-    return inside if _REFERENCE.fullmatch(inside) else identity_of(resource)
+    return inside if inside and _REFERENCE.fullmatch(inside) else identity_of(resource)

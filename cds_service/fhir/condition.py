@@ -43,7 +43,7 @@ def _read(resource: Json, term: terms.ProblemTerm, code: str, as_of: datetime) -
     unread = MissingData("conditions", Reason.INVALID, reference=reference_of(resource))
     if resource.get("modifierExtension"):
         return MissingData("conditions", Reason.MODIFIER, reference=unread.reference)
-    if clinical is None or verification is None or project.fault(project.condition(resource)):
+    if clinical is None or verification is None or project.fault_of_companion(project.condition(resource)):
         return unread
     return Problem(
         key=term.key,

@@ -66,7 +66,8 @@ def gather(
     """
     prefetch: Mapping[str, Any] = call.prefetch or {}
     _check_size(call, max_entries)
-    sorting = Sorting(call.context.patientId, _urls(call), _bases(call))
+    urls = _urls(call)
+    sorting = Sorting(call.context.patientId, urls, _bases(call, urls))
     drafts = read_drafts(call, codes, sorting) if call.hook in orders.HOOKS else None
     results = _results(call, codes) if drafts is None else None
     if not _is_asked(call, results, drafts):
@@ -109,9 +110,9 @@ def _urls(call: HookRequest) -> dict[str, str]:
     return dict(pair for value in _given(call) for pair in bundle.references_by_url(value))
 
 
-def _bases(call: HookRequest) -> frozenset[str]:
+def _bases(call: HookRequest, references: Mapping[str, str]) -> frozenset[str]:
     """The base URLs of this patient: the call's FHIR server, and wherever a Bundle of the call holds the Patient."""
-    urls = (url for url, reference in _urls(call).items() if "Patient/" in reference)
+    urls = (url for url, reference in references.items() if "Patient/" in reference)
     bases = {bundle.base_of(url) for url in urls} | {(call.fhirServer or "").rstrip("/").lower()}
     return frozenset(bases - {""}) if call.fhirServer else frozenset()
 

@@ -219,7 +219,9 @@ def _state(resource: Json, product: Json, course: _Course | None, as_of: datetim
         return Reason.MODIFIER
     if text(product, "status") == "entered-in-error":
         return Reason.ENTERED_IN_ERROR
-    if course is None or project.fault(project.medication(resource, _concepts(resource, product), start or end)):
+    if course is None or project.fault_of_companion(
+        project.medication(resource, _concepts(resource, product), start or end)
+    ):
         return Reason.INVALID
     if course is _Course.UNCLEAR:
         return Reason.STATUS

@@ -50,7 +50,7 @@ def _cannot_be_used(resource: Json, as_of: datetime) -> Reason | None:
     begun = read_moment(text(_period(resource), "start")) or _at(resource)
     if resource.get("modifierExtension"):
         return Reason.MODIFIER
-    if resource.get("notDone") not in (None, False) or project.fault(project.procedure(resource)):
+    if resource.get("notDone") not in (None, False) or project.fault_of_companion(project.procedure(resource)):
         return Reason.INVALID
     if text(resource, "status") not in _TOOK_PLACE:
         return Reason.STATUS if text(resource, "status") in _UNCLEAR else Reason.INVALID

@@ -62,7 +62,8 @@ def _from_text(given: Json) -> Json:
 
 
 def _kinds(given: Json) -> list[tuple[str, str]]:
-    return [(text(coding, "system"), text(coding, "code")) for coding in objects(given, "type", "coding")]
+    stated = objects(given, "type", "coding") if "type" in given else ()
+    return [(text(coding, "system"), text(coding, "code")) for coding in stated]
 
 
 def _is_of_another_kind(given: Json) -> bool:
