@@ -17,7 +17,7 @@ from cds_service.models import HookRequest
 ORDER_SELECT, ORDER_SIGN = "order-select", "order-sign"
 HOOKS = (ORDER_SELECT, ORDER_SIGN)
 #: What of the chart is read beside an order. Not urine: none of an earlier one tells of the one to be taken.
-KEYS = ("b2m", "kidney", "myeloma", "conditions", "medications", "procedures")
+KEYS = ("b2m", "kidney", "myeloma", "blood", "conditions", "medications", "procedures")
 _NO_ORDER = ("entered-in-error", "revoked")
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import Enum
 
-from cds_service.facts import Facts, Presence, Problem, Reason, Result
+from cds_service.facts import Facts, Moment, Presence, Problem, Reason, Result
 from cds_service.knowledge import context, levels, lymphoid, myeloma, states, terms, urine
 from cds_service.knowledge.kidney import REPORTED_EGFR
 from cds_service.knowledge.model import Rule
@@ -123,12 +123,12 @@ def _beside_serum(facts: Facts, rule: Rule, b2m: Result) -> Iterator[Missing]:
         yield from _results(facts, rule, b2m, [_LDH])
     if lymphoid.FOLLICULAR.key in asked:
         yield from _results(facts, rule, b2m, [_HEMOGLOBIN])
-    if not asked and precursor(facts, b2m):
+    if not asked and precursor(facts, b2m.when):
         yield from _results(facts, rule, b2m, _OF_PRECURSOR)
     yield from _results(facts, rule, b2m, [_KIDNEY])
 
 
-def precursor(facts: Facts, b2m: Result) -> Problem | None:
+def precursor(facts: Facts, when: Moment) -> Problem | None:
     """Confirmed, untreated MGUS or smouldering myeloma alone, for which other tests are asked than for a stage.
 
     None beside myeloma or AL amyloidosis: what it became is then known.
@@ -136,7 +136,7 @@ def precursor(facts: Facts, b2m: Result) -> Problem | None:
     found = myeloma.without_myeloma(facts)
     if found is None or not states.is_confirmed(found) or states.active(facts, myeloma.AL_AMYLOIDOSIS):
         return None
-    course = course_before(facts, b2m.when, *myeloma.ANTI_MYELOMA)
+    course = course_before(facts, when, *myeloma.ANTI_MYELOMA)
     return None if course.treatment is Treatment.BEGUN else found
 
 
@@ -197,9 +197,21 @@ def _beside_csf(facts: Facts, rule: Rule, b2m: Result) -> Iterator[Missing]:
         yield from _results(facts, rule, b2m, [_SERUM_B2M])
 
 
+def index_awaited(facts: Facts, rule: Rule, when: Moment) -> str:
+    """The key of the first lymphoid disease whose index may take a B2M of ``when`` and other laboratory results; ""."""
+    kinds = (lymphoid.WALDENSTROM, *_NEW_ONLY)
+    asked = (k.key for k in kinds if lymphoid.awaits_index(facts, rule, k, when, new_only=k in _NEW_ONLY))
+    return next(asked, "")
+
+
 #: What may be ordered with a B2M. Kidney function is answered by any measure of it.
 _TO_ORDER = {
     "kidney": _KIDNEY,
+    "calcium": _CALCIUM,
+    "haemoglobin": _HEMOGLOBIN,
+    "platelets": _PLATELETS,
+    "m-protein": _M_PROTEIN,
+    "light-chains": _LIGHT_CHAINS,
     "creatinine": _CREATININE,
     "albumin": _ALBUMIN,
     "ldh": _LDH,

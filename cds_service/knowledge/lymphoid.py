@@ -86,20 +86,43 @@ def in_chart(facts: Facts, kind: Kind) -> Disease | None:
     b2m, problems = readable_b2m(facts), present(facts, kind.key, *kind.relapse)
     if b2m is None or not problems or states.active(facts, *kind.not_beside):
         return None
-    courses = [course_before(facts, b2m.when, proof, hint) for proof, hint in kind.drugs]
-    course = min(courses, key=lambda c: _GRAVEST_FIRST.index(c.treatment))
-    other = _transformation(facts, kind)
-    found = {
-        "transformed": other is not None,
-        "returned": _returned(facts, kind),
-        "transplanted": states.stem_cells_transplanted(facts, b2m.when),
-        "treated": course.treatment is Treatment.BEGUN,
-    }
-    why_not = next((reason for reason, holds in found.items() if holds), "")
+    course, other = _course(facts, kind, b2m.when), _transformation(facts, kind)
     classes = [drug_class for pair in kind.drugs for drug_class in pair]
     treated_from = baseline_ends(facts, b2m.when, *classes)
-    days = states.days_from_diagnosis(facts, b2m.when, kind.key, *kind.relapse, *kind.remission)
-    return Disease(b2m, problems, course, treated_from, days, other, why_not)
+    days = _days_from_diagnosis(facts, kind, b2m.when)
+    return Disease(b2m, problems, course, treated_from, days, other, _why_not(facts, kind, b2m.when, course))
+
+
+def awaits_index(facts: Facts, rule: Rule, kind: Kind, when: Moment, *, new_only: bool) -> bool:
+    """Whether an index may hold for the disease at ``when``, for which no B2M is there yet.
+
+    ``new_only``: whether the index is one of new disease alone.
+    """
+    if not present(facts, kind.key, *kind.relapse) or states.active(facts, *kind.not_beside):
+        return False
+    days = _days_from_diagnosis(facts, kind, when)
+    is_old = days is not None and days[0] > rule.value("diagnosis_days_to")
+    is_child = states.is_child(facts, when) is True
+    return not (is_child or (new_only and is_old) or _why_not(facts, kind, when, _course(facts, kind, when)))
+
+
+def _course(facts: Facts, kind: Kind, when: Moment) -> Course:
+    courses = [course_before(facts, when, proof, hint) for proof, hint in kind.drugs]
+    return min(courses, key=lambda c: _GRAVEST_FIRST.index(c.treatment))
+
+
+def _why_not(facts: Facts, kind: Kind, when: Moment, course: Course) -> str:
+    found = {
+        "transformed": _transformation(facts, kind) is not None,
+        "returned": _returned(facts, kind),
+        "transplanted": states.stem_cells_transplanted(facts, when),
+        "treated": course.treatment is Treatment.BEGUN,
+    }
+    return next((reason for reason, holds in found.items() if holds), "")
+
+
+def _days_from_diagnosis(facts: Facts, kind: Kind, when: Moment) -> tuple[int, int] | None:
+    return states.days_from_diagnosis(facts, when, kind.key, *kind.relapse, *kind.remission)
 
 
 def _transformation(facts: Facts, kind: Kind) -> Problem | None:

@@ -119,7 +119,7 @@ def _why_not(facts: Facts, rule: Rule, b2m: Result, myeloma: tuple[Problem, ...]
         "dialysis": states.dialysis(facts) is states.Dialysis.YES,
         "transplanted": states.stem_cells_transplanted(facts, b2m.when),
         "treated": course.treatment is Treatment.BEGUN,
-        "smouldering": _may_still_smoulder(facts, myeloma),
+        "smouldering": may_still_smoulder(facts, myeloma),
         "not_new": days is not None and days[0] > rule.value("diagnosis_days_to"),
         "staged_earlier": bool(staged_earlier(facts, rule, b2m)),
         "provisional": b2m.provisional,
@@ -128,7 +128,7 @@ def _why_not(facts: Facts, rule: Rule, b2m: Result, myeloma: tuple[Problem, ...]
     return next((reason for reason, holds in found.items() if holds), "")
 
 
-def _may_still_smoulder(facts: Facts, myeloma: tuple[Problem, ...]) -> bool:
+def may_still_smoulder(facts: Facts, myeloma: tuple[Problem, ...]) -> bool:
     """Whether smouldering myeloma is active and no confirmed myeloma is known to have a later onset."""
     onsets = [p.onset for p in states.active(facts, _SMOULDERING)]
     dated = [onset for onset in onsets if onset]

@@ -16,6 +16,8 @@ LYMPHOID = (
 )  # fmt: skip
 #: Cadmium itself, as it is measured.
 CADMIUM = ("cadmium-urine-ratio", "cadmium-blood", "cadmium-urine")
+#: Procedures that transplant stem cells: allogeneic or not said which, and the patient's own.
+STEM_CELLS_TRANSPLANTED = ("stem-cell-transplantation", "autologous-stem-cell-transplantation")
 _RETURNED_OR_REMISSION = {"recurrence", "relapse", "remission"}
 
 
@@ -181,7 +183,7 @@ def stem_cells_transplanted(facts: Facts, when: Moment) -> bool:
     """Whether stem cells were transplanted: by the problem list, or by a procedure not known to be later."""
     earlier = (p for p in facts.procedures if p.when is None or p.when.first <= when.last)
     by_list = any(begun_by(p, when) for p in active(facts, "stem-cell-transplant"))
-    return by_list or any(p.key == "stem-cell-transplantation" for p in earlier)
+    return by_list or any(p.key in STEM_CELLS_TRANSPLANTED for p in earlier)
 
 
 def acute_kidney_injury(facts: Facts, when: Moment) -> bool:

@@ -20,7 +20,7 @@ from tests.unit.fhir.make import bundle, condition, observation, patient, quanti
 SELECT, SIGN = "b2m-order-select-companions", "b2m-order-sign-companions"
 HOOKS = {SELECT: "order-select", SIGN: "order-sign"}
 SERVER = "https://ehr.example/fhir"
-KEYS = ("b2m", "kidney", "myeloma", "conditions", "medications", "procedures")
+KEYS = ("b2m", "kidney", "myeloma", "blood", "conditions", "medications", "procedures")
 SERUM, URINE, CREATININE, PANEL = "1952-1", "1953-9", "2160-0", "24323-8"
 
 
@@ -219,6 +219,15 @@ def test_what_is_not_selected_is_ordered_all_the_same() -> None:
 
 def test_a_draft_without_an_id_counts_on_order_sign() -> None:
     assert offered(call(order(SERUM, id=None))) == CREATININE_OFFERED
+
+
+@pytest.mark.parametrize("panel", ["58410-2", "57021-8"])
+def test_a_blood_count_among_the_drafts_brings_haemoglobin_and_platelets(panel: str) -> None:
+    lymphoma = condition(("http://snomed.info/sct", "190818004"))
+    assert "haemoglobin" in cards(call(order(SERUM), conditions=bundle(lymphoma)))[0]["summary"]
+    (card,) = cards(call(order(SERUM), order(panel, id="o2"), conditions=bundle(lymphoma)))
+    assert "M-protein, albumin, LDH, creatinine" in card["summary"]
+    assert "platelets" not in card["summary"]
 
 
 @pytest.mark.parametrize("panel", [PANEL, "24321-2", "24362-6"])

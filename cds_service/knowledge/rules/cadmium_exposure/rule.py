@@ -76,6 +76,7 @@ def _without_b2m(facts: Facts, rule: Rule, b2m: Result, outcome: str, cause: str
         "without_b2m",
         facts.specimen,
         values={
+            "b2m": b2m.quantity,
             "cause": cause,
             "markers": _listed([marker.label for marker in cadmium]),
             "by": _by(cadmium),

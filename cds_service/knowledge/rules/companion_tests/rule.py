@@ -30,7 +30,7 @@ def evaluate(facts: Facts, rule: Rule) -> Finding | None:
         return _fresh_void(facts, rule, b2m, found)
     if b2m is None or not found:
         return None
-    diseases, precursor = companions.diseases(facts, rule), companions.precursor(facts, b2m)
+    diseases, precursor = companions.diseases(facts, rule), companions.precursor(facts, b2m.when)
     outcome = "csf" if facts.specimen == "CSF" else "serum"
     if facts.specimen in urine.SPECIMENS:
         outcome = "urine"
@@ -122,8 +122,10 @@ def _code(key: str) -> str:
     analyte = terms.analytes().get(key)
     if analyte:
         return analyte.loinc[0].code
-    own = next(codes_of(term) for term in coded_terms() if term.key == key)
-    return own[0][1] if own else ""
+    term = next(term for term in coded_terms() if term.key == key)
+    # A variant assessment is asked for by its gene; that it can report a lost band makes its code no code of the band.
+    asked = codes_of(term) if term.variant and term.variant.genes else term.codes
+    return asked[0][1] if asked else ""
 
 
 def _why(one: Missing, b2m: Result) -> str:

@@ -8,10 +8,17 @@ from cds_service.knowledge.states import Dialysis
 from cds_service.knowledge.terms import limit
 from cds_service.knowledge.treatment import Treatment, course_before
 
+#: What tells active myeloma from what precedes it.
+_OF_PLASMA_CELLS = ("creatinine", "calcium", "haemoglobin", "m-protein", "light-chains")
 #: By outcome, what is ordered with it, in order of use.
 _TESTS = {
     "serum": ("kidney",),
     "myeloma": ("albumin", "creatinine", "ldh"),
+    "suspected_myeloma": (*_OF_PLASMA_CELLS, "albumin", "ldh"),
+    "precursor": _OF_PLASMA_CELLS,
+    "waldenstrom": ("haemoglobin", "platelets", "m-protein", "albumin", "ldh", "kidney"),
+    "dlbcl": ("ldh", "kidney"),
+    "follicular_lymphoma": ("haemoglobin", "kidney"),
     "dialysis": (),
     "post_dialysis": ("b2m-serum-before-session",),
     "urine": ("urine-ph", "b2m-serum", "urine-creatinine", "kidney"),
@@ -26,6 +33,9 @@ _SERUM = ("serum", "post-dialysis serum")
 _POST_DIALYSIS = "b2m-serum-post-dialysis"
 _COLLECTED = "24 h urine"
 _OUTCOMES = {_COLLECTED: "urine_24h", "CSF": "csf"}
+#: A stage or an index of untreated disease.
+_BEFORE_TREATMENT = ("myeloma", "suspected_myeloma", "waldenstrom", "dlbcl", "follicular_lymphoma")
+_COMPARED_BEFORE_SESSION = (*_BEFORE_TREATMENT, "precursor", "serum")
 #: What is said whether or not a test is missing.
 _ALWAYS = ("dialysis", "not_on_dialysis")
 _LISTS = {"conditions", "procedures"}
@@ -111,7 +121,8 @@ def _about_serum(facts: Facts, rule: Rule, when: Moment) -> str:
         return "" if _has_no_sessions(facts) else "not_on_dialysis" if known else "post_dialysis"
     if dialysis is Dialysis.YES:
         return "" if _has_no_sessions(facts) or _POST_DIALYSIS in facts.also_ordered else "dialysis"
-    return "myeloma" if _is_to_be_staged(facts, rule, when) else "serum"
+    found = _about_myeloma(facts, rule, when) or companions.index_awaited(facts, rule, when).replace("-", "_")
+    return found or ("precursor" if companions.precursor(facts, when) else "serum")
 
 
 def _about_urine_or_csf(facts: Facts, when: Moment) -> str:
@@ -130,16 +141,24 @@ def _has_no_sessions(facts: Facts) -> bool:
     return bool(sessions) and all(session.key in _NO_SESSIONS for session in sessions)
 
 
-def _is_to_be_staged(facts: Facts, rule: Rule, when: Moment) -> bool:
-    """Whether the B2M may be for a stage of newly diagnosed, untreated myeloma, by the problems and drugs at hand."""
+def _about_myeloma(facts: Facts, rule: Rule, when: Moment) -> str:
+    """Whether the B2M may be for a stage of untreated myeloma, new or only suspected so far; "" for neither."""
+    entries = states.active(facts, "myeloma")
+    if not entries or not _is_untreated(facts, when):
+        return ""
+    if not any(states.is_confirmed(p) for p in entries):
+        return "suspected_myeloma"
     days = states.days_from_diagnosis(facts, when, "myeloma")
+    is_new = days is None or days[0] <= rule.value("diagnosis_days_to")
+    return "myeloma" if is_new and not myeloma.may_still_smoulder(facts, entries) else ""
+
+
+def _is_untreated(facts: Facts, when: Moment) -> bool:
+    """Whether an adult's myeloma may still be before treatment, by the problems, drugs and procedures at hand."""
     return (
-        any(states.is_confirmed(p) for p in states.active(facts, "myeloma"))
-        and not states.myeloma_returned_or_in_remission(facts)
-        and not states.active(facts, "smouldering-myeloma")
+        not states.myeloma_returned_or_in_remission(facts)
         and not states.stem_cells_transplanted(facts, when)
         and states.is_child(facts, when) is not True
-        and (days is None or days[0] <= rule.value("diagnosis_days_to"))
         and course_before(facts, when, *myeloma.ANTI_MYELOMA).treatment is not Treatment.BEGUN
     )
 
@@ -150,7 +169,7 @@ def _notes(facts: Facts, about: str, groups: set[str], keys: list[str]) -> tuple
         "problems_unknown": about == "serum" and "conditions" in facts.unknown,
         "lists_unknown": about == "post_dialysis" and bool(facts.unknown & _LISTS),
         "cadmium": bool(set(keys) & set(states.CADMIUM)),
-        "treatment_unknown": about == "myeloma" and "medications" in facts.unknown,
-        "dialysis_unclear": about in ("serum", "myeloma") and states.dialysis(facts) is Dialysis.UNCLEAR,
+        "treatment_unknown": about in _BEFORE_TREATMENT and "medications" in facts.unknown,
+        "dialysis_unclear": about in _COMPARED_BEFORE_SESSION and states.dialysis(facts) is Dialysis.UNCLEAR,
     }
     return tuple(note for note, holds in doubts.items() if holds)

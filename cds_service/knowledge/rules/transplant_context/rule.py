@@ -10,10 +10,11 @@ from cds_service.knowledge.treatment import current_drugs
 
 #: The list that holds every result of B2M.
 _LIST = "b2m"
-_REJECTION = "kidney-transplant-rejection"
+_REJECTION, _GVHD = "kidney-transplant-rejection", "gvhd"
+_OWN_CELLS = "autologous-stem-cell-transplantation"
 _KINDS = {
     "kidney": ({"kidney-transplant", _REJECTION}, {"kidney-transplantation"}),
-    "stem_cell": ({"stem-cell-transplant", "gvhd"}, {"stem-cell-transplantation"}),
+    "stem_cell": ({"stem-cell-transplant", _GVHD}, set(states.STEM_CELLS_TRANSPLANTED)),
     "organ": ({"other-transplant"}, {"liver-transplantation"}),
 }
 
@@ -27,6 +28,7 @@ def evaluate(facts: Facts, rule: Rule) -> Finding | None:
     course = _course(facts, rule, b2m) if kind == "kidney" else _Course("")
     if not course.rose and context.level_to_explain(facts, rule) is None:
         return None
+    kind = "autologous" if kind == "stem_cell" and _is_autologous(facts, b2m) else kind
     outcome = _outcome(rule, course) if course.rose else kind
     near = context.beside(facts, b2m.when, rule.value("beside_days_to"), *_analytes(facts))
     values = course.values() | {"b2m": b2m.display}
@@ -41,8 +43,20 @@ def evaluate(facts: Facts, rule: Rule) -> Finding | None:
 
 
 def _beside(rule: Rule, near: tuple[Result, ...], b2m: Result) -> str:
-    days = rule.value("beside_days_to")
-    return f"Within {days} days of it (service default): {context.in_words(near, b2m.when)}." if near else ""
+    """What was measured near the B2M, which is named by its day: beside a rise two are spoken of."""
+    days, day = rule.value("beside_days_to"), series.day_of(b2m.when)
+    near_it = f"Within {days} days of the B2M of {day} (service default)"
+    return f"{near_it}: {context.in_words(near, b2m.when)}." if near else ""
+
+
+def _is_autologous(facts: Facts, b2m: Result) -> bool:
+    """Whether the procedures tell of the patient's own stem cells alone, and nothing of graft-versus-host disease.
+
+    A status in the problem list does not say whose cells they were.
+    """
+    by_then = (p for p in facts.procedures if not (p.when and p.when.first > b2m.when.last))
+    kinds = {p.key for p in by_then if p.key in states.STEM_CELLS_TRANSPLANTED}
+    return kinds == {_OWN_CELLS} and not context.present(facts, _GVHD)
 
 
 def _transplants(facts: Facts, b2m: Result, kind: str) -> list[Moment | None]:
@@ -126,7 +140,7 @@ def _notes(facts: Facts, rule: Rule, b2m: Result, course: _Course, near: tuple[R
     drugs = current_drugs(facts, b2m.when, rule.value("tacrolimus_current_days_to"), "transplant-immunosuppression")
     asked = {
         "rejection": bool(context.present(facts, _REJECTION)),
-        "gvhd": bool(context.present(facts, "gvhd")),
+        "gvhd": bool(context.present(facts, _GVHD)),
         course.says: bool(course.says) and not course.rose,
         "methods_not_stated": bool(course.rose and course.before and series.are_alike(b2m, course.before) is None),
         "no_tacrolimus": "tacrolimus" not in measured and any(d.key == "tacrolimus" for d in drugs),
