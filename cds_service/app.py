@@ -82,7 +82,7 @@ def create_app(
     logs.silence_what_quotes()
     metrics = Metrics()
     store = _open_store(settings, metrics)
-    gate = Gate(settings, site, store)
+    gate = Gate(settings, site, store, on_no_keys=metrics.without_keys)
     log_mode(gate.mode, site.client)
     rules = model.load() if rules is None else rules
     running = RulesInForce(rules, site, settings.site_profile, partial(_note_changes, store))
@@ -105,7 +105,7 @@ def create_app(
     app.register_blueprint(routes.blueprint(service))
     app.register_blueprint(knowledge.blueprint(rules))
     app.register_blueprint(operations.probes(ready))
-    app.register_blueprint(operations.measures(metrics, __version__))
+    app.register_blueprint(operations.measures(metrics, ready, __version__))
     if settings.workbench:
         is_open = gate.mode != "registered clients"
         app.register_blueprint(workbench.blueprint(workbench.Bench(settings, running, clock, service.codes, is_open)))

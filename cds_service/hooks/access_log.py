@@ -35,7 +35,7 @@ def register(app: Flask, metrics: Metrics) -> None:
         if request.endpoint == _CALL:
             metrics.answered(g.get("service", ""), answer.status_code, seconds)
         if answer.status_code == 401:
-            metrics.refused()
+            metrics.refused(g.get("refused", ""))
         if request.blueprint not in _UNLOGGED:
             _log.info("answered", extra={"fields": _fields(answer, seconds)})
         return answer

@@ -36,11 +36,13 @@ class KeySet:
         client: whose keys.
         most_age_seconds: how long keys serve that could not be had anew.
         clock: seconds that only go forward.
+        on_no_keys: told the client's name whenever none of its keys is to be had.
     """
 
     client: Client
     most_age_seconds: float
     clock: Callable[[], float] = time.monotonic
+    on_no_keys: Callable[[str], None] = lambda client: None
     _entries: tuple[dict[str, Any], ...] = ()
     _parsed: dict[tuple[str, str], jwt.PyJWK] = field(default_factory=dict)
     _had_at: float | None = None
@@ -73,10 +75,12 @@ class KeySet:
             listed = _listed(self._document())
             if listed is None:
                 _log.warning("the keys of client %s could not be had anew", self.client.name)
+                self.on_no_keys(self.client.name)
                 return
             self._entries, self._parsed, self._had_at = tuple(_signing_keys(listed)), {}, self._tried_at
             if not self._entries:
                 _log.warning("client %s has no signing key now: none of its tokens is believed", self.client.name)
+                self.on_no_keys(self.client.name)
 
     def _age(self) -> float:
         return float("inf") if self._had_at is None else self.clock() - self._had_at

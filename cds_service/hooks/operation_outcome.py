@@ -3,7 +3,7 @@
 import logging
 
 from fhir.resources.R4B.operationoutcome import OperationOutcome
-from flask import Flask, Response
+from flask import Flask, Response, g
 from werkzeug.exceptions import HTTPException
 
 from cds_service.errors import (
@@ -56,6 +56,7 @@ def _of_call_error(error: CallError) -> Response:
     status, code = _STATUS[type(error)]
     if isinstance(error, Unauthenticated):
         _log.warning("a caller was not let in: %s", error.message)
+        g.refused = error.message
         bare = Response(status=status, headers={"WWW-Authenticate": "Bearer"})
         del bare.headers["Content-Type"]
         return bare

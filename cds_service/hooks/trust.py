@@ -100,6 +100,7 @@ class Gate:
         settings, site: who is registered, and how this service is called.
         seen: remembers used tokens for all workers; without it each worker remembers its own.
         clock: seconds that only go forward, for the age of keys.
+        on_no_keys: told the name of a client whenever none of its keys is to be had.
     """
 
     def __init__(
@@ -108,12 +109,13 @@ class Gate:
         site: SiteProfile,
         seen: SeenTokens | None = None,
         clock: Callable[[], float] = time.monotonic,
+        on_no_keys: Callable[[str], None] = lambda client: None,
     ) -> None:
         self.mode = mode_of(settings, site)
         self._settings, self._base = settings, settings.public_base_url or ""
         self._seen, self._own = seen, _OwnMemory()
         age = settings.jwks_max_age_hours * 3600
-        self.key_sets = {client.iss: KeySet(client, age, clock) for client in site.client}
+        self.key_sets = {client.iss: KeySet(client, age, clock, on_no_keys) for client in site.client}
 
     def has_keys(self) -> bool:
         """Whether anybody's token can be checked; keys that were never had are asked for first, all at once."""

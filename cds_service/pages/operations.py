@@ -43,13 +43,13 @@ def probes(ready: Readiness) -> Blueprint:
     return routes
 
 
-def measures(counted: Metrics, version: str) -> Blueprint:
+def measures(counted: Metrics, ready: Readiness, version: str) -> Blueprint:
     """For operators: the metrics of all workers, and which version runs."""
     routes = Blueprint("metrics", __name__)
 
     @routes.get("/metrics")
     def expose() -> Response:
-        return Response(counted.exposition(), content_type=metrics.CONTENT_TYPE)
+        return Response(counted.exposition(ready()), content_type=metrics.CONTENT_TYPE)
 
     @routes.get("/version")
     def name_version() -> dict[str, Any]:

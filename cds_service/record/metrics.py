@@ -28,6 +28,9 @@ _STAGE_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.
 #: Where shared metrics lie, in the environment as prometheus_client wants it.
 _FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 _KNOWLEDGE, _KNOWLEDGE_LABELS = "b2m_cds_knowledge_info", ("version", "hash")
+_READY, _READY_LABELS = "b2m_cds_ready", ("check",)
+#: What a store may lose: counted from 0 on, so that the first loss is an increase too.
+_KINDS = ("decision", "token", "feedback", "site change")
 
 
 def share(folder: Path, process: Callable[[], int]) -> None:
@@ -47,14 +50,15 @@ class Metrics:
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
-        self.labels: dict[str, tuple[str, ...]] = {_KNOWLEDGE: _KNOWLEDGE_LABELS}
+        self.labels: dict[str, tuple[str, ...]] = {_KNOWLEDGE: _KNOWLEDGE_LABELS, _READY: _READY_LABELS}
         """Each metric as it is exposed, with its labels."""
         self._calls = self._counter("calls", "Calls answered, by HTTP status.", "service", "status")
         self._call_seconds = self._histogram(
             "call_seconds", "Time from a call's arrival to its answer.", _CALL_SECONDS, "service"
         )
         self._stage_seconds = self._histogram("stage_seconds", "Time of each stage of a call.", _STAGE_SECONDS, "stage")
-        self._unauthenticated = self._counter("unauthenticated", "Requests without a token that is believed.")
+        self._unauthenticated = self._counter("unauthenticated", "Requests without a token that is believed.", "reason")
+        self._no_keys = self._counter("key_set_failures", "Times that no key of a client was to be had.", "client")
         self._cards = self._counter("cards", "Cards shown.", "service", "indicator")
         self._held = self._counter("held_cards", "Cards not shown, since they were shown before.")
         self._findings = self._counter("findings", "What rules found, by their mode.", "rule", "outcome", "mode")
@@ -65,6 +69,8 @@ class Metrics:
         self._fetch_seconds = self._histogram("fetch_seconds", "Time spent on asking a FHIR server.", _CALL_SECONDS)
         self._feedback = self._counter("feedback", "Feedback on cards.", "service", "outcome")
         self._lost = self._counter("store_lost", "What the store could not keep.", "kind")
+        for kind in _KINDS:
+            self._lost.labels(kind)
 
     def _counter(self, name: str, said: str, *labels: str) -> Counter:
         self.labels[f"b2m_cds_{name}_total"] = labels
@@ -79,9 +85,13 @@ class Metrics:
         self._calls.labels(service, str(status)).inc()
         self._call_seconds.labels(service).observe(seconds)
 
-    def refused(self) -> None:
-        """A request was not let in."""
-        self._unauthenticated.inc()
+    def refused(self, reason: str) -> None:
+        """A request was not let in; ``reason`` is one of the texts of ``hooks/trust.py``, which quote nothing."""
+        self._unauthenticated.labels(reason).inc()
+
+    def without_keys(self, client: str) -> None:
+        """The public keys of a registered client were asked for, and none came."""
+        self._no_keys.labels(client).inc()
 
     def brought(self, keys: Iterable[str], call: HookRequest) -> None:
         """Which of the prefetch keys that a service asks for a call did not bring."""
@@ -129,12 +139,12 @@ class Metrics:
 
         return opened
 
-    def exposition(self) -> bytes:
-        """All metrics, of all processes where they are shared, as Prometheus reads them."""
+    def exposition(self, ready: Mapping[str, bool]) -> bytes:
+        """All metrics, of all processes where they are shared, as Prometheus reads them; ``ready`` is of this one."""
         registry: Collector = self._registry
         if _FOLDER in os.environ:
             registry = MultiProcessCollector(None)  # type: ignore[no-untyped-call]
-        return generate_latest(registry) + generate_latest(_Knowledge())
+        return generate_latest(registry) + generate_latest(_Present(ready))
 
 
 class _Counted:
@@ -151,10 +161,17 @@ class _Counted:
         return answers
 
 
-class _Knowledge(Collector):
-    """Which knowledge decides. It is the same in every process, so that none of them has to keep it."""
+class _Present(Collector):
+    """How things are when they are asked for: which knowledge decides, what is ready. No process has to keep it."""
+
+    def __init__(self, ready: Mapping[str, bool]) -> None:
+        self._ready = ready
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         family = GaugeMetricFamily(_KNOWLEDGE, "Which knowledge decides; always 1.", labels=_KNOWLEDGE_LABELS)
         family.add_metric((identity.source().version, identity.knowledge_hash()), 1)
+        yield family
+        family = GaugeMetricFamily(_READY, "What has been had since the start: 1 or 0.", labels=_READY_LABELS)
+        for check, passed in self._ready.items():
+            family.add_metric((check,), int(passed))
         yield family

@@ -80,6 +80,15 @@ def test_who_was_not_let_in(tmp_path: Path) -> None:
     client = service(SiteProfile(client=(Ehr(tmp_path).client(),)), public_base_url=BASE)
     assert client.post(CALL, json=CASE.request).status_code == 401
     found = counted(client)
-    assert found["unauthenticated_total"] == 1
+    assert found['unauthenticated_total{reason="no bearer token"}'] == 1
     assert found['calls_total{service="",status="401"}'] == 1
     assert found['stage_seconds_count{stage="authenticate"}'] == 1
+
+
+def test_a_client_without_keys(tmp_path: Path) -> None:
+    """Asked for at the start, by readiness; and until they are had, that is told."""
+    registered = Ehr(tmp_path).client().model_copy(update={"jwks_file": tmp_path / "nothing.json"})
+    found = counted(service(SiteProfile(client=(registered,)), public_base_url=BASE))
+    assert found['key_set_failures_total{client="ehr"}'] == 1
+    assert 'ready{check="keys"}' not in found, "only what is not 0 is listed"
+    assert found['ready{check="store"}'] == 1

@@ -187,3 +187,18 @@ def test_keys_of_a_file_are_read_anew(tmp_path: Path, clock: Clock) -> None:
     file.write_text(json.dumps({"keys": [public_jwk("ES384", "a")]}))
     clock.now += 60
     assert keys.key("a", "ES384")
+
+
+def test_it_is_told_when_there_is_no_key(web: responses.RequestsMock, clock: Clock) -> None:
+    told: list[str] = []
+    keys = KeySet(client(), 24 * HOUR, clock, told.append)
+    publish(web, public_jwk("ES384", "a"))
+    keys.refresh()
+    assert told == []
+    publish(web, status=503)
+    clock.now += HOUR
+    keys.refresh()
+    publish(web)
+    clock.now += HOUR
+    keys.refresh()
+    assert told == ["ehr", "ehr"], "the address fails; the set is empty"

@@ -27,7 +27,7 @@ Sample = tuple[str, tuple[tuple[str, str], ...]]
 
 def samples(of: Metrics) -> dict[Sample, float]:
     """Every sample that is not zero, by its name and labels."""
-    families = text_string_to_metric_families(of.exposition().decode())
+    families = text_string_to_metric_families(of.exposition({"store": True, "keys": False}).decode())
     return {(s.name, tuple(sorted(s.labels.items()))): s.value for f in families for s in f.samples if s.value}
 
 
@@ -67,7 +67,7 @@ def test_a_card_that_is_held_back_is_counted() -> None:
 def test_the_rest_is_counted() -> None:
     counted = Metrics()
     counted.answered("b2m-chart-review", 412, 0.2)
-    counted.refused()
+    counted.refused("no bearer token")
     counted.failed([Failure("iss-stage", "serum", "KeyError")])
     counted.given("b2m-chart-review", ["accepted", "accepted", "overridden"])
     counted.lost("decision")
@@ -77,7 +77,7 @@ def test_the_rest_is_counted() -> None:
         pass
     assert value(counted, "calls_total", service="b2m-chart-review", status="412") == 1
     assert value(counted, "call_seconds_sum", service="b2m-chart-review") == 0.2
-    assert value(counted, "unauthenticated_total") == 1
+    assert value(counted, "unauthenticated_total", reason="no bearer token") == 1
     assert value(counted, "rule_failures_total", rule="iss-stage", error="KeyError") == 1
     assert value(counted, "feedback_total", service="b2m-chart-review", outcome="accepted") == 2
     assert value(counted, "store_lost_total", kind="decision") == 1
@@ -110,14 +110,27 @@ def test_a_server_that_may_not_be_asked_is_not_counted() -> None:
 
 def test_two_applications_count_for_themselves() -> None:
     first, second = Metrics(), Metrics()
-    first.refused()
-    assert value(first, "unauthenticated_total") == 1
-    assert value(second, "unauthenticated_total") == 0
+    first.refused("no bearer token")
+    assert value(first, "unauthenticated_total", reason="no bearer token") == 1
+    assert value(second, "unauthenticated_total", reason="no bearer token") == 0
 
 
 def test_the_knowledge_that_decides_is_told() -> None:
     (labels,) = [dict(labels) for name, labels in samples(Metrics()) if name == "b2m_cds_knowledge_info"]
     assert labels["hash"].startswith("sha256:")
+
+
+def test_what_is_ready_is_told_and_what_is_not() -> None:
+    exposed = Metrics().exposition({"store": True, "keys": False}).decode()
+    assert 'b2m_cds_ready{check="store"} 1.0\n' in exposed
+    assert 'b2m_cds_ready{check="keys"} 0.0\n' in exposed
+
+
+def test_losses_are_counted_from_nothing_on() -> None:
+    """So that the first is an increase."""
+    exposed = Metrics().exposition({}).decode()
+    kinds = re.findall(r'^b2m_cds_store_lost_total{kind="([a-z ]+)"} 0.0$', exposed, re.MULTILINE)
+    assert kinds == ["decision", "token", "feedback", "site change"]
 
 
 def test_processes_add_up_and_a_new_one_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
