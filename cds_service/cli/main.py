@@ -14,6 +14,7 @@ from cds_service.cli.demo import demo
 from cds_service.cli.explain import explain_command
 from cds_service.cli.feedback import feedback
 from cds_service.cli.population import population
+from cds_service.cli.registration import registration
 from cds_service.cli.replay import replay
 from cds_service.cli.rules import rules
 from cds_service.cli.serve import serve
@@ -47,3 +48,4 @@ cli.add_command(check)
 cli.add_command(feedback)
 cli.add_command(store)
 cli.add_command(token)
+cli.add_command(registration)
