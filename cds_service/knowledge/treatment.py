@@ -10,6 +10,7 @@ from cds_service.facts import Evidence, Facts, Medication, Moment
 from cds_service.knowledge.terms import limit
 
 _MEDICATIONS = "medications"
+_STEROID = "glucocorticoid"
 _MOST_NAMED = 2
 _DAY = len("2026-03-02")
 _UNDATED = datetime.max.replace(tzinfo=UTC)
@@ -94,19 +95,21 @@ def course_before(facts: Facts, day: Moment, proof: str, hint: str) -> Course:
     """What the list says of treatment with drugs of class ``proof`` (or ``hint``, which only may be it) before ``day``.
 
     A drug begun on the day itself, or without a date, only may have been begun before: the sample may come first.
-    Drugs that each only may be it and began together are taken for a regimen.
+    Drugs that each only may be it and began together, or one of them and a steroid, are taken for a regimen; a steroid
+    alone is none, beside a drug that may be treatment it is named.
     """
-    proving, hinting = drugs_of(facts, proof), drugs_of(facts, hint)
+    proving, hinting, steroids = drugs_of(facts, proof), drugs_of(facts, hint), drugs_of(facts, _STEROID)
     later = min((m for m in proving if m.start and m.start.first > day.last), key=_start, default=None)
     before = sorted((m for m in proving if _begun_before(m, day)), key=_start)
     if before:
         return Course(Treatment.BEGUN, (before[0],), later)
-    regimen = _regimen([m for m in hinting if _begun_before(m, day)])
+    regimen = _regimen([m for m in (*hinting, *steroids) if _begun_before(m, day)])
     if regimen:
         return Course(Treatment.BEGUN, regimen, later, by_regimen=True)
-    unclear = [m for m in (*proving, *hinting) if not (m.start and m.start.first > day.last)]
+    unclear = [m for m in (*proving, *hinting) if _may_have_begun_by(m, day)]
     if unclear:
-        return Course(Treatment.POSSIBLY_BEGUN, _each_once(unclear), later)
+        beside = [m for m in steroids if _may_have_begun_by(m, day)]
+        return Course(Treatment.POSSIBLY_BEGUN, _each_once((*unclear, *beside)), later)
     return Course(Treatment.NONE_RECOGNISED if list_is_whole(facts) else Treatment.UNKNOWN, (), later)
 
 
@@ -114,16 +117,25 @@ def _begun_before(medication: Medication, day: Moment) -> bool:
     return medication.start is not None and medication.start.last < day.first
 
 
+def _may_have_begun_by(medication: Medication, day: Moment) -> bool:
+    return medication.start is None or medication.start.first <= day.last
+
+
 def _regimen(drugs: Sequence[Medication]) -> tuple[Medication, ...]:
-    """The earliest drugs that began close enough to one another to be one regimen: two at least, each named once."""
+    """The earliest drugs that began close enough to one another to be one regimen, each named once, steroids last.
+
+    Two at least, and not steroids alone, which treat too much else.
+    """
     together = limit("one_regimen_days_to")
     by_start = sorted(drugs, key=_start)
     for first in by_start:
         near = _each_once(
             m for m in by_start if m.start and first.start and first.start.days_until(m.start) <= together
         )
-        if len(near) > 1:
-            return near
+        steroids = tuple(m for m in near if _STEROID in m.classes)
+        others = tuple(m for m in near if m not in steroids)
+        if others and len(near) > 1:
+            return (*others, *steroids)
     return ()
 
 
@@ -137,7 +149,7 @@ def _each_once(medications: Iterable[Medication]) -> tuple[Medication, ...]:
 
 def steroid_before(facts: Facts, day: Moment) -> tuple[Medication, ...]:
     """The first steroid of myeloma regimens that had or may have begun by ``day``: alone it proves no treatment."""
-    given = [m for m in drugs_of(facts, "myeloma-steroid") if m.start is None or m.start.first <= day.last]
+    given = [m for m in drugs_of(facts, "myeloma-steroid") if _may_have_begun_by(m, day)]
     return tuple(sorted(given, key=_start)[:1])
 
 
