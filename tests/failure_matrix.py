@@ -14,6 +14,7 @@ _FILES = (
     "test_limits.py",
     "test_cors.py",
     "test_behind_nginx.py",
+    "test_mutual_tls.py",
     "test_data.py",
     "test_orders.py",
     "test_fetching.py",

@@ -7,7 +7,7 @@ import shutil
 import ssl
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
@@ -117,7 +117,9 @@ def nginx(folder: Path, configuration: Path, *arguments: str) -> list[str]:
 
 
 @contextlib.contextmanager
-def running_nginx(folder: Path, service: str) -> Iterator[Front]:
+def running_nginx(
+    folder: Path, service: str, configured: Callable[[Path, int, str], Path] = configured
+) -> Iterator[Front]:
     """nginx on loopback in front of ``service``; stopped at the end by its process id."""
     port = free_port()
     command = nginx(folder, configured(folder, port, service), "-g", "daemon off;")
