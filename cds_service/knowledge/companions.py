@@ -10,8 +10,7 @@ from datetime import timedelta
 from enum import Enum
 
 from cds_service.facts import Facts, Moment, Presence, Problem, Reason, Result
-from cds_service.knowledge import context, levels, lymphoid, myeloma, states, terms, urine
-from cds_service.knowledge.kidney import REPORTED_EGFR
+from cds_service.knowledge import context, kidney, levels, lymphoid, myeloma, states, terms, urine
 from cds_service.knowledge.model import Rule
 from cds_service.knowledge.terms.coded import coded_terms
 from cds_service.knowledge.treatment import Treatment, course_before
@@ -52,7 +51,7 @@ class _Test:
 
 
 _CREATININE = _Test(("creatinine",), "creatinine_days_to")
-_KIDNEY = _Test(("creatinine", "cystatin-c", *REPORTED_EGFR, "egfr-schwartz"), "creatinine_days_to")
+_KIDNEY = _Test(("creatinine", "cystatin-c", *kidney.REPORTED_EGFR, "egfr-schwartz"), "creatinine_days_to")
 _ALBUMIN = _Test(("albumin", "albumin-electrophoresis"))
 _LDH = _Test(("ldh",), upper_limit=True)
 _CALCIUM = _Test(("calcium", "calcium-moles", "calcium-corrected", "calcium-corrected-moles"))
@@ -72,7 +71,7 @@ _IGHV = "ighv-unmutated"
 #: Whose index holds for new disease alone.
 _NEW_ONLY = (lymphoid.FOLLICULAR, lymphoid.DLBCL)
 _OF_24_HOURS = "24 hour"
-_CREATININE_DAYS, _ACUTE_DAYS = "creatinine_days_to", "creatinine_acute_days_to"
+_CREATININE_DAYS = "creatinine_days_to"
 _NO_RESULT = (Reason.STATUS, Reason.ENTERED_IN_ERROR)
 
 
@@ -245,8 +244,8 @@ def to_order(facts: Facts, rule: Rule, names: Iterable[str]) -> tuple[ToOrder, .
 
 def _window(facts: Facts, test: _Test) -> str:
     """The threshold in days of a test: in acute kidney injury a creatinine is soon out of date."""
-    acute = facts.taken is not None and states.acute_kidney_injury(facts, facts.taken)
-    return _ACUTE_DAYS if acute and test.within == _CREATININE_DAYS else test.within
+    is_creatinine = test.within == _CREATININE_DAYS
+    return kidney.creatinine_window(facts, facts.taken) if facts.taken and is_creatinine else test.within
 
 
 def _is_answered(facts: Facts, rule: Rule, test: _Test) -> bool:
@@ -268,19 +267,20 @@ def _results(facts: Facts, rule: Rule, b2m: Result, tests: Iterable[_Test]) -> I
     for test in tests:
         if _is_not_known(facts, test):
             continue
+        within = _window(facts, test)
         final = [r for r in facts.results if r.analyte in test.keys and not r.provisional]
-        fresh = [r for r in final if _is_fresh(rule, b2m, r, test)]
+        fresh = [r for r in final if _is_fresh(rule, b2m, r, within)]
         nearest = min(final, key=lambda r: r.when.distance(b2m.when), default=None)
         if not fresh:
-            yield Missing(test.keys[0], Why.STALE if nearest else Why.NOT_FOUND, nearest, test.within)
+            yield Missing(test.keys[0], Why.STALE if nearest else Why.NOT_FOUND, nearest, within)
         elif not any(_has_limit(r, test) for r in fresh):
-            yield Missing(test.keys[0], Why.NO_UPPER_LIMIT, nearest, test.within)
+            yield Missing(test.keys[0], Why.NO_UPPER_LIMIT, nearest, within)
 
 
-def _is_fresh(rule: Rule, b2m: Result, result: Result, test: _Test) -> bool:
-    if not test.within:
+def _is_fresh(rule: Rule, b2m: Result, result: Result, within: str) -> bool:
+    if not within:
         return urine.is_of_one_urine(b2m, result, timedelta(hours=int(rule.value("same_urine_hours_to"))))
-    return result.when.days_until(b2m.when) <= rule.value(test.within)
+    return result.when.days_until(b2m.when) <= rule.value(within)
 
 
 def _is_not_known(facts: Facts, test: _Test) -> bool:

@@ -96,7 +96,7 @@ def height_for_schwartz(facts: Facts, when: Moment) -> Result | None:
 
 
 def creatinine_is_unsteady(facts: Facts, when: Moment, within_days: Decimal, fold: Decimal) -> bool:
-    """Whether creatinine changed ``fold`` or more near ``when``: see ``unsteady_creatinine``."""
+    """Whether creatinine changed ``fold`` or more near ``when``, or rose in two days: see ``unsteady_creatinine``."""
     return bool(unsteady_creatinine(facts, when, within_days, fold))
 
 
@@ -104,11 +104,10 @@ def creatinine_is_unsteady(facts: Facts, when: Moment, within_days: Decimal, fol
 def unsteady_creatinine(facts: Facts, when: Moment, within_days: Decimal, fold: Decimal) -> tuple[Result, ...]:
     """The two creatinines, the earlier first, that differ ``fold`` or more; none where creatinine is steady.
 
-    Among those within ``within_days`` of ``when``; else the nearest of them and the last one before that time. Those
-    from before the last kidney transplantation, or from dialysis, are left out.
+    Among those within ``within_days`` of ``when``; else the nearest of them and the last one before that time; else
+    those of an ``acute_rise``. Those from before the last kidney transplantation, or from dialysis, are left out.
     """
-    facts = _of_these_kidneys(facts, when)
-    all_told = [r for r in facts.within(("creatinine",), when, limit("unsteady_days_to")) if not r.comparator]
+    all_told = _creatinines(facts, when, limit("unsteady_days_to"))
     near = [r for r in all_told if r.when.days_until(when) <= within_days]
     if not near:
         return ()
@@ -116,7 +115,45 @@ def unsteady_creatinine(facts: Facts, when: Moment, within_days: Decimal, fold: 
     for pair in ((min(near, key=_value), max(near, key=_value)), (near[0], *before[:1])):
         if max(r.value for r in pair) >= min(r.value for r in pair) * fold:
             return tuple(sorted(pair, key=lambda r: r.when.sort_key()))
-    return ()
+    return acute_rise(facts, when, within_days)
+
+
+@answered_once
+def acute_rise(facts: Facts, when: Moment, within_days: Decimal) -> tuple[Result, ...]:
+    """The two creatinines within ``within_days`` of ``when``, the earlier first, that show acute kidney injury.
+
+    By KDIGO's absolute criterion (2012, 2.1.1): a rise of 26.5 umol/L or more within 48 hours. Where no times are told
+    it counts if the two may lie so near: no eGFR is better than one as if of a steady state.
+    """
+    near, rise = _creatinines(facts, when, within_days), limit("acute_rise_from")
+    pairs = [(one, other) for one in near for other in near if other.value - one.value >= rise]
+    pairs = [pair for pair in pairs if _may_follow(pair[0].when, pair[1].when)]
+    return max(pairs, key=lambda pair: pair[1].value - pair[0].value, default=())
+
+
+def _may_follow(earlier: Moment, later: Moment) -> bool:
+    """Whether ``later`` lies after ``earlier`` for certain, and may lie within 48 hours of it."""
+    hours = timedelta(hours=int(limit("acute_rise_hours_to")))
+    if earlier.instant and later.instant:
+        return timedelta(0) < later.instant - earlier.instant <= hours
+    # From the end of the one day to the beginning of the other.
+    return timedelta(0) < later.first - earlier.last and later.first - earlier.last - timedelta(days=1) < hours
+
+
+def _creatinines(facts: Facts, when: Moment, within_days: Decimal) -> list[Result]:
+    """Those of the kidneys of ``when``, the nearest first, without what is only a bound."""
+    near = _of_these_kidneys(facts, when).within(("creatinine",), when, within_days)
+    return [r for r in near if not r.comparator]
+
+
+def is_acutely_injured(facts: Facts, when: Moment) -> bool:
+    """Whether acute kidney injury is in the problem list, or creatinine shows it near ``when``."""
+    return states.acute_kidney_injury(facts, when) or bool(acute_rise(facts, when, limit("kidney_beside_days_to")))
+
+
+def creatinine_window(facts: Facts, when: Moment) -> str:
+    """The name of the threshold in days within which a creatinine counts: it soon ages in acute kidney injury."""
+    return "creatinine_acute_days_to" if is_acutely_injured(facts, when) else "creatinine_days_to"
 
 
 def _value(result: Result) -> Decimal:

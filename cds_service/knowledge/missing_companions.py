@@ -3,7 +3,7 @@
 from decimal import Decimal
 
 from cds_service.facts import Facts, MissingData, Reason, Result
-from cds_service.knowledge import states, terms
+from cds_service.knowledge import kidney, states, terms
 from cds_service.knowledge.model import Rule
 
 _SAID_AS = {
@@ -124,13 +124,14 @@ def _needless(facts: Facts, missing: MissingData, rule: Rule) -> bool:
     needed = _NEEDED_OF_GROUP.get(missing.item)
     if missing.reason is not Reason.INCOMPLETE or needed is None or facts.b2m is None:
         return False
-    days = rule.value("albumin_days_to" if missing.item == "myeloma" else "creatinine_days_to")
+    within = "albumin_days_to" if missing.item == "myeloma" else kidney.creatinine_window(facts, facts.b2m.when)
+    days = rule.value(within)
     nearest = facts.nearest((needed,), facts.b2m.when, days)
     return nearest is not None and nearest.when.days_until(facts.b2m.when) <= days
 
 
 def _stale(facts: Facts, b2m: Result, rule: Rule) -> list[str]:
-    asked: dict[str, Decimal] = {"creatinine": rule.value("creatinine_days_to")}
+    asked: dict[str, Decimal] = {"creatinine": rule.value(kidney.creatinine_window(facts, b2m.when))}
     if states.active(facts, "myeloma"):
         asked["albumin"] = rule.value("albumin_days_to")
     said = []

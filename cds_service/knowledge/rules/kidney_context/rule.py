@@ -36,7 +36,7 @@ def evaluate(facts: Facts, rule: Rule) -> Finding | None:
     if state := _state_without_egfr(facts, rule, b2m):
         creatinine = tuple(r for r in beside if r.analyte == "creatinine")[:_MOST_SHOWN]
         changed = _unsteady(facts, rule, b2m)
-        values = {"creatinine": _dated(changed)} if state == "unsteady" else {}
+        values = {"creatinine": _dated(changed)} if state in ("unsteady", "acute_rise") else {}
         inputs = dict.fromkeys((b2m, *creatinine, *changed))
         return rule.finding(state, facts.specimen, values=values, inputs=tuple(inputs))
     found = kidney.estimates(facts, b2m.when, window)
@@ -89,10 +89,11 @@ def _with_egfr(
 
 def _state_without_egfr(facts: Facts, rule: Rule, b2m: Result) -> str | None:
     child = states.is_child(facts, b2m.when)
-    age = facts.patient.age_on(b2m.when)
+    age, changed = facts.patient.age_on(b2m.when), _unsteady(facts, rule, b2m)
     found = {
         "acute_kidney_injury": states.acute_kidney_injury(facts, b2m.when),
-        "unsteady": bool(_unsteady(facts, rule, b2m)),
+        "acute_rise": bool(changed) and changed == kidney.acute_rise(facts, b2m.when, rule.value("pairing_days_to")),
+        "unsteady": bool(changed),
         "pregnancy": states.pregnant(facts, b2m.when),
         "age_unknown": child is None,
         "infant": child is True and age is not None and age[0] < limit("schwartz_years_from"),

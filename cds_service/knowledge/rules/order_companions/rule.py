@@ -97,7 +97,7 @@ def _why_no_fluid_load(facts: Facts, rule: Rule, when: Moment) -> str:
     reasons = {
         "under 18 years": child is True,
         "age not known": child is None,
-        "acute kidney injury": states.acute_kidney_injury(facts, when),
+        "acute kidney injury": kidney.is_acutely_injured(facts, when),
         "chronic kidney disease": bool(states.active(facts, "ckd", "end-stage-kidney-disease")),
         "heart failure": bool(states.active(facts, "heart-failure")),
         "eGFR below 30, or perhaps so": found is not None and found.egfr.is_below(low) is not False,
