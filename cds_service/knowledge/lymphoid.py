@@ -41,14 +41,25 @@ class Kind:
 
 
 CLL = Kind("cll", ("cll-relapse",), ("cll-remission",), may_become=("dlbcl", "hodgkin-lymphoma"))
-FOLLICULAR = Kind("follicular-lymphoma", (), ("follicular-lymphoma-remission",), ("dlbcl",))
-DLBCL = Kind(
-    "dlbcl", (), ("dlbcl-remission",), ("cns-lymphoma",), may_come_from=(CLL.key, *CLL.relapse, *CLL.remission, "sll")
-)
-#: Waldenström is treated with proteasome inhibitors too.
+FOLLICULAR = Kind("follicular-lymphoma", (), ("follicular-lymphoma-remission",), may_become=("dlbcl",))
+#: Waldenström and mantle cell lymphoma are treated with proteasome inhibitors too.
 WALDENSTROM = Kind(
-    "waldenstrom", (), ("waldenstrom-remission",), ("dlbcl",), drugs=(_AGAINST_LYMPHOMA, _AGAINST_MYELOMA)
+    "waldenstrom",
+    (),
+    ("waldenstrom-remission",),
+    may_become=("dlbcl",),
+    drugs=(_AGAINST_LYMPHOMA, _AGAINST_MYELOMA),
 )
+_INDOLENT = tuple(key for kind in (CLL, FOLLICULAR, WALDENSTROM) for key in (kind.key, *kind.relapse, *kind.remission))
+DLBCL = Kind("dlbcl", (), ("dlbcl-remission",), ("cns-lymphoma",), may_come_from=(*_INDOLENT, "sll"))
+HODGKIN = Kind("hodgkin-lymphoma", (), ("lymphoma-remission",))
+MANTLE_CELL = Kind("mantle-cell-lymphoma", (), ("lymphoma-remission",), drugs=(_AGAINST_LYMPHOMA, _AGAINST_MYELOMA))
+
+#: Cancers that raise serum B2M each by itself, in the order in which they are named beside one another.
+_RAISING = (*states.LYMPHOID, "myeloma", "myeloma-relapse")
+#: Entries that may be a less exact name of a disease with an index of its own.
+_LESS_EXACT = {"lymphoma", "sll"}
+_MOST_NAMED = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +68,9 @@ class Disease:
 
     ``treated_from``: when the first drug after the B2M began. ``days``: the fewest and the most between its oldest
     recorded onset and the B2M, None where no onset is recorded. ``transformation``: the first problem with which it may
-    be one transformed disease. ``why_not``: the reason why no index of untreated disease applies ("transformed",
-    "returned", "transplanted", "treated"), or "".
+    be one transformed disease. ``others``: what else in the list, if only suspected, raises serum B2M by itself.
+    ``why_not``: the reason why no index of untreated disease applies ("transformed", "returned", "transplanted",
+    "treated"), or "".
     """
 
     b2m: Result
@@ -67,6 +79,7 @@ class Disease:
     treated_from: Moment | None
     days: tuple[int, int] | None
     transformation: Problem | None
+    others: tuple[Problem, ...]
     why_not: str
 
 
@@ -90,7 +103,19 @@ def in_chart(facts: Facts, kind: Kind) -> Disease | None:
     classes = [drug_class for pair in kind.drugs for drug_class in pair]
     treated_from = baseline_ends(facts, b2m.when, *classes)
     days = _days_from_diagnosis(facts, kind, b2m.when)
-    return Disease(b2m, problems, course, treated_from, days, other, _why_not(facts, kind, b2m.when, course))
+    why_not = _why_not(facts, kind, b2m.when, course)
+    return Disease(b2m, problems, course, treated_from, days, other, _others(facts, kind), why_not)
+
+
+def is_treated(facts: Facts, kind: Kind, when: Moment) -> bool:
+    """Whether drugs, a transplant, relapse or remission tell that the disease is or was under treatment."""
+    begun = _course(facts, kind, when).treatment is Treatment.BEGUN
+    return begun or states.stem_cells_transplanted(facts, when) or _returned(facts, kind)
+
+
+def _others(facts: Facts, kind: Kind) -> tuple[Problem, ...]:
+    of_it = {kind.key, *kind.relapse} | _LESS_EXACT
+    return states.active(facts, *(key for key in _RAISING if key not in of_it))
 
 
 def awaits_index(facts: Facts, rule: Rule, kind: Kind, when: Moment, *, new_only: bool) -> bool:
@@ -198,6 +223,7 @@ def conclude(
         "points": scores.span(scores.totals(items)),
         "counted": _counted(items),
         "missing": ", ".join(missing),
+        "diseases": _side_by_side(disease),
         **treatment.in_words(facts, disease.course.drugs),
     }
     return rule.finding(
@@ -220,9 +246,18 @@ def _counted(items: Iterable[scores.Item]) -> str:
     return ", ".join(f"{name} {points:f}" for name, points in known if points) or "nothing"
 
 
+def _side_by_side(disease: Disease) -> str:
+    """The disease and the others by name, in an order that is the same for each of them."""
+    places = {p.label: _RAISING.index(p.key) for p in (*disease.problems, *disease.others)}
+    labels = sorted(places, key=lambda label: places[label])
+    named = [*labels[:_MOST_NAMED], *(["others"] if labels[_MOST_NAMED:] else [])]
+    return f"{', '.join(named[:-1])} and {named[-1]}" if disease.others else ""
+
+
 def _notes(facts: Facts, rule: Rule, disease: Disease) -> tuple[str, ...]:
     when, days = disease.b2m.when, disease.days
     asked = {
+        "side_by_side": bool(disease.others),
         treatment.NOTES[disease.course.treatment]: True,
         "diagnosed_earlier": not is_recent(rule, disease),
         "onset_unknown": days is None or days[0] <= rule.value("diagnosis_days_to") < days[1],

@@ -12,6 +12,8 @@ _BY_KEY = {
     "cns-lymphoma": "other",
     "lymphoma": "other",
 }
+#: What is said of these is of the time before treatment.
+_BEFORE_TREATMENT = {kind.key: kind for kind in (lymphoid.HODGKIN, lymphoid.MANTLE_CELL, lymphoid.DLBCL)}
 #: Beside a named disease a less exact entry is the same one: SLL beside CLL, lymphoma beside any.
 _SAID_BY_ANOTHER = {
     "sll": ("cll", "cll-relapse"),
@@ -20,14 +22,16 @@ _SAID_BY_ANOTHER = {
 
 
 def evaluate(facts: Facts, rule: Rule) -> Finding | None:
-    """Speaks of the first of these lymphomas that is active and confirmed."""
+    """Speaks of the first of these lymphomas that is active, confirmed, and untreated where that matters."""
     b2m = lymphoid.readable_b2m(facts)
     if b2m is None:
         return None
     there = [
         outcome
         for key, outcome in _BY_KEY.items()
-        if context.present(facts, key) and not context.present(facts, *_SAID_BY_ANOTHER.get(key, ()))
+        if context.present(facts, key)
+        and not context.present(facts, *_SAID_BY_ANOTHER.get(key, ()))
+        and not (key in _BEFORE_TREATMENT and lymphoid.is_treated(facts, _BEFORE_TREATMENT[key], b2m.when))
     ]
     if not there:
         return None
