@@ -14,6 +14,8 @@ LYMPHOID = (
     "cll", "cll-relapse", "sll", "waldenstrom", "lymphoma", "follicular-lymphoma", "mantle-cell-lymphoma", "dlbcl",
     "cns-lymphoma", "hodgkin-lymphoma",
 )  # fmt: skip
+#: What a chart may go on calling active long after it is over.
+ACUTE_INFECTIONS = ("pneumonia", "sepsis")
 #: Cadmium itself, as it is measured.
 CADMIUM = ("cadmium-urine-ratio", "cadmium-blood", "cadmium-urine")
 #: Procedures that transplant stem cells: allogeneic or not said which, and the patient's own.
@@ -26,6 +28,11 @@ def is_active(problem: Problem) -> bool:
     return (
         problem.verification_status not in REFUTED and problem.clinical_status not in _INACTIVE and not problem.abated
     )
+
+
+def is_in_remission(problem: Problem) -> bool:
+    """Whether a disease is in remission, by its code or by its clinical status."""
+    return problem.key.endswith("-remission") or problem.clinical_status == "remission"
 
 
 def is_confirmed(problem: Problem) -> bool:
@@ -188,9 +195,17 @@ def stem_cells_transplanted(facts: Facts, when: Moment) -> bool:
 
 def acute_kidney_injury(facts: Facts, when: Moment) -> bool:
     """Whether acute kidney injury is an active problem, if only suspected, begun no longer ago than counts as acute."""
-    acute_to = limit("acute_kidney_injury_days_to")
-    begun = (p for p in active(facts, "acute-kidney-injury") if begun_by(p, when))
-    return any(p.onset is None or p.onset.days_until(when) <= acute_to for p in begun)
+    return bool(_begun_lately(facts, when, limit("acute_kidney_injury_days_to"), "acute-kidney-injury"))
+
+
+def acute_infections(facts: Facts, when: Moment) -> tuple[Problem, ...]:
+    """The active entries of acute infection, if only suspected, begun no longer ago than counts as acute."""
+    return _begun_lately(facts, when, limit("acute_infection_days_to"), *ACUTE_INFECTIONS)
+
+
+def _begun_lately(facts: Facts, when: Moment, within_days: Decimal, *keys: str) -> tuple[Problem, ...]:
+    begun = (p for p in active(facts, *keys) if begun_by(p, when))
+    return tuple(p for p in begun if p.onset is None or p.onset.days_until(when) <= within_days)
 
 
 def pregnant(facts: Facts, when: Moment) -> bool:

@@ -6,10 +6,12 @@ from cds_service.facts import Facts, Presence, Problem, Result
 from cds_service.knowledge import context, kidney, levels, series, states, terms
 from cds_service.knowledge.kidney import KidneyFunction
 from cds_service.knowledge.model import Finding, Rule
-from cds_service.knowledge.treatment import current_drugs, list_is_whole
+from cds_service.knowledge.treatment import current_drugs, drugs_of, list_is_whole
 
 _FAMILIES = ("kidney", "cancer", "inflammation", "infection", "transplant", "liver")
 _LISTS = ("conditions", "procedures")
+_SET_APART = ("confirmed", "precursor", "remission")
+_TELLING_DRUGS = {"anti-myeloma": "myeloma", "anti-lymphoma": "CLL, lymphoma and Waldenström"}
 _CALCIUM = ("calcium-corrected", "calcium-corrected-moles", "calcium", "calcium-moles")
 #: What speaks for a family, each as the analytes that stand for it (the best first, the plainest last)
 #: and the side of its range that does.
@@ -30,8 +32,14 @@ class _Kidney:
     beyond: bool = False
 
 
-#: A precursor does not explain a raised level: what it may have become is the question.
+#: What a precursor may have become is the question.
 _PRECURSORS = {"mgus-or-smouldering", "smouldering-myeloma"}
+
+
+def _leaves_open(problem: Problem) -> bool:
+    """Whether a diagnosis leaves a raised level to explain: a precursor, a remission, an acute infection."""
+    little = problem.key in _PRECURSORS or problem.key in states.ACUTE_INFECTIONS
+    return little or states.is_in_remission(problem)
 
 
 def evaluate(facts: Facts, rule: Rule) -> Finding | None:
@@ -44,12 +52,14 @@ def evaluate(facts: Facts, rule: Rule) -> Finding | None:
     if not level.above or function is None:
         return None
     lymphoid, inflammation = (_beside(facts, rule, b2m, tests) for tests in (_LYMPHOID, _INFLAMMATION))
+    of = _in_the_list(facts, b2m)
+    others = [said for family in ("inflammation", "infection", "transplant") for said in of[family]]
     values = {
-        "kidney": _joined(function.words, *_diagnoses(facts, "kidney")),
-        "lymphoid": _joined(*_judged(facts, lymphoid), *_diagnoses(facts, "cancer")),
-        "inflammation": _joined(*_judged(facts, inflammation), *_diagnoses(facts, "inflammation")),
-        "infection": _joined(_hiv(facts), *_diagnoses(facts, "infection")),
-        "transplant": _joined(_transplant(facts), *_diagnoses(facts, "transplant")),
+        "none": _none(facts, b2m),
+        "kidney": _joined(function.words, *of["kidney"]),
+        "lymphoid": _joined(*_judged(lymphoid), *of["cancer"], *_drugs(facts, of["cancer"])) or "nothing at hand",
+        "others": _joined(*_judged(inflammation), *_hiv(facts), *others, _transplant(facts)),
+        "missing": _missing(facts, [*lymphoid, *inflammation]),
     }
     complete = function.known and list_is_whole(facts) and not facts.unknown & set(_LISTS)
     found = [r for _, _, r in (*lymphoid, *inflammation) if r]
@@ -68,7 +78,7 @@ def _is_explained(facts: Facts, rule: Rule, b2m: Result) -> bool:
     kidney_is_enough = not _is_beyond(facts, rule, b2m, kidney.estimates(facts, b2m.when, days))
     explaining = {family for family in _FAMILIES if family != "kidney" or kidney_is_enough}
     diagnosed = any(
-        states.is_active(p) and states.is_confirmed(p) and p.family in explaining and p.key not in _PRECURSORS
+        states.is_active(p) and states.is_confirmed(p) and p.family in explaining and not _leaves_open(p)
         for p in facts.problems
     )
     grafted = any(p.key.endswith("transplantation") for p in facts.procedures)
@@ -123,14 +133,21 @@ def _beside(facts: Facts, rule: Rule, b2m: Result, tests: _Tests) -> _Found:
     return [(keys[-1], side, next(iter(context.beside(facts, b2m.when, days, *keys)), None)) for keys, side in tests]
 
 
-def _judged(facts: Facts, found: _Found) -> list[str]:
-    """Each result with its verdict, then what there is none of, apart from what was not sent in full."""
-    said = [f"{_name(r.analyte)} {series.amount(r)} ({_verdict(r, side)})" for _, side, r in found if r]
-    absent = [key for key, _, r in found if not r]
-    unsent = [key for key in absent if terms.analytes()[key].group in facts.unknown]
-    none = [_name(key) for key in absent if key not in unsent]
-    said += [f"none at hand: {', '.join(none)}"] if none else []
-    return said + ([f"not sent in full, unknown: {', '.join(map(_name, unsent))}"] if unsent else [])
+def _judged(found: _Found) -> list[str]:
+    """Each result with its verdict."""
+    return [f"{_name(r.analyte)} {series.amount(r)} ({_verdict(r, side)})" for _, side, r in found if r]
+
+
+def _missing(facts: Facts, tests: _Found) -> str:
+    """What there is no result of, apart from what was not sent in full, and what is not looked for."""
+    absent = [(_name(key), terms.analytes()[key].group) for key, _, r in tests if not r]
+    absent += [] if _screens(facts) else [("HIV test", "other")]
+    unsent = [name for name, group in absent if group in facts.unknown]
+    none = [name for name, _ in absent if name not in unsent]
+    said = [f"not at hand: {', '.join(none)}"] if none else []
+    said += [f"not sent in full, unknown: {', '.join(unsent)}"] if unsent else []
+    told = _joined(*said, "not looked for: bacterial infection other than pneumonia and sepsis")
+    return told[0].upper() + told[1:]
 
 
 def _name(key: str) -> str:
@@ -151,44 +168,92 @@ def _is_low(result: Result) -> bool | None:
     return result.central.is_below(given.low) if given and given.low is not None else None
 
 
-def _diagnoses(facts: Facts, family: str) -> list[str]:
-    """Diagnoses of the family that explain nothing by themselves: not enough for it, only suspected, or over."""
-    of_family = [p for p in facts.problems if p.family == family and p.verification_status not in states.REFUTED]
-    active = [p for p in of_family if states.is_active(p)]
-    listed = {
-        "in the problem list: {} (for)": _labels([p for p in active if states.is_confirmed(p)]),
-        "suspected, not confirmed: {} (for)": _labels([p for p in active if not states.is_confirmed(p)]),
-        "recorded as over: {} (open)": _labels([p for p in of_family if not states.is_active(p)]),
+#: How an entry of the problem list stands to the level, in the order in which it is said.
+_STANDINGS = {
+    "confirmed": "in the problem list: {} (for)",
+    "precursor": "in the problem list: {} (open: has it progressed?)",
+    "remission": "in remission by the problem list: {} (relapse open)",
+    "suspected": "suspected, not confirmed: {} (for)",
+    "over": "recorded as over: {} (open)",
+}
+
+
+def _in_the_list(facts: Facts, b2m: Result) -> dict[str, list[str]]:
+    """By family, the diagnoses that explain nothing by themselves, each with how it stands to the level."""
+    found: dict[str, dict[str, list[str]]] = {family: {} for family in _FAMILIES}
+    for problem in _counting(facts, b2m):
+        family = "cancer" if problem.key.endswith("-remission") else problem.family
+        found.setdefault(family, {}).setdefault(_standing(problem), []).append(_bare(problem))
+    return {
+        family: [said.format(_listed(labels[name])) for name, said in _STANDINGS.items() if name in labels]
+        for family, labels in found.items()
     }
-    return [said.format(labels) for said, labels in listed.items() if labels]
 
 
-def _labels(problems: list[Problem]) -> str:
-    labels = list(dict.fromkeys(p.label for p in problems))
-    return ", ".join(labels[:_MOST_LABELS]) + (" and others" if len(labels) > _MOST_LABELS else "")
+def _counting(facts: Facts, b2m: Result) -> list[Problem]:
+    """The entries that were not refuted; of acute infection only what may still be acute."""
+    acute = states.acute_infections(facts, b2m.when)
+    told = (p for p in facts.problems if p.verification_status not in states.REFUTED)
+    return [p for p in told if p.key not in states.ACUTE_INFECTIONS or p in acute]
+
+
+def _standing(problem: Problem) -> str:
+    if states.is_in_remission(problem):
+        return "remission"
+    if not states.is_active(problem):
+        return "over"
+    if not states.is_confirmed(problem):
+        return "suspected"
+    return "precursor" if problem.key in _PRECURSORS else "confirmed"
+
+
+def _none(facts: Facts, b2m: Result) -> str:
+    """The beginning of the sentence that nothing explains the level: what leaves that open is set apart."""
+    apart = [p for p in _counting(facts, b2m) if _leaves_open(p) and _standing(p) in _SET_APART]
+    labels = [f"{_bare(p)} in remission" if states.is_in_remission(p) else p.label for p in apart]
+    return f"Apart from {_listed(labels)}, none" if labels else "None"
+
+
+def _bare(problem: Problem) -> str:
+    return problem.label.removesuffix(" in remission")
+
+
+def _listed(labels: list[str]) -> str:
+    each = list(dict.fromkeys(labels))
+    return ", ".join(each[:_MOST_LABELS]) + (" and others" if len(each) > _MOST_LABELS else "")
+
+
+def _drugs(facts: Facts, diagnosed: list[str]) -> list[str]:
+    """Drugs that are given above all in a disease that explains the level, beside what is said of such diagnoses."""
+    whole = not diagnosed and "conditions" not in facts.unknown
+    said = "open: no such diagnosis in the problem list" if whole else "open"
+    given = {uses: [m.label for m in drugs_of(facts, name)] for name, uses in _TELLING_DRUGS.items()}
+    return [
+        f"in the medication list: {_listed(drugs)}, used in {uses} among others ({said})"
+        for uses, drugs in given.items()
+        if drugs
+    ]
 
 
 _MOST_LABELS = 2
 
 
-def _hiv(facts: Facts) -> str:
-    screens = {c.presence for c in facts.coded if c.item == "hiv-screen" and not c.provisional}
-    if not screens:
-        hiv = "HIV test not sent, unknown" if "other" in facts.unknown else "no HIV test at hand"
-        return f"{hiv}; bacterial infection is not looked for"
-    return f"{_hiv_screens(screens)}; bacterial infection is not looked for"
+def _screens(facts: Facts) -> set[Presence]:
+    return {c.presence for c in facts.coded if c.item == "hiv-screen" and not c.provisional}
 
 
-def _hiv_screens(screens: set[Presence]) -> str:
+def _hiv(facts: Facts) -> list[str]:
+    screens = _screens(facts)
     if Presence.PRESENT in screens:
-        return "HIV antibody/antigen reported present (for)"
-    return "HIV antibody/antigen absent (against)" if screens == {Presence.ABSENT} else "HIV test unclear (open)"
+        return ["HIV antibody/antigen reported present (for)"]
+    unclear = ["HIV test unclear (open)"] if screens else []
+    return ["HIV antibody/antigen absent (against)"] if screens == {Presence.ABSENT} else unclear
 
 
 def _transplant(facts: Facts) -> str:
     if facts.unknown & set(_LISTS):
-        return "problem list or procedures not complete, unknown"
-    return "none in problem list or procedures (against)"
+        return "transplant unknown, problem list or procedures not complete"
+    return "no transplant in problem list or procedures (against)"
 
 
 def _joined(*said: str) -> str:
