@@ -9,8 +9,8 @@ KEYS = {term.key for term in terms.problem_terms()}
 
 @pytest.mark.parametrize(
     "named",
-    [states.LYMPHOID, unit_slip._REAL, *missing_companions._WITH_DIAGNOSIS.values()],
-    ids=["lymphoid", "real jumps", *missing_companions._WITH_DIAGNOSIS],
+    [states.LYMPHOID, states.ACUTE_INFECTIONS, unit_slip._REAL, *missing_companions._WITH_DIAGNOSIS.values()],
+    ids=["lymphoid", "acute infections", "real jumps", *missing_companions._WITH_DIAGNOSIS],
 )
 def test_every_diagnosis_is_in_the_table(named: tuple[str, ...]) -> None:
     assert set(named) <= KEYS

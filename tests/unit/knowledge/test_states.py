@@ -20,6 +20,14 @@ def test_acute_kidney_injury_counts_from_when_it_began(days: Any, *, counts: boo
     assert states.acute_kidney_injury(facts, facts.b2m.when) is counts
 
 
+@pytest.mark.parametrize(("days", "counts"), [(-30, True), (-31, False), (1, False), ("unknown", True)])
+@pytest.mark.parametrize("key", states.ACUTE_INFECTIONS)
+def test_acute_infection_counts_for_a_month(key: str, days: Any, *, counts: bool) -> None:
+    facts = chart(problems=[{"key": key, "onset_days": days, "verification": "provisional"}])
+    assert facts.b2m
+    assert bool(states.acute_infections(facts, facts.b2m.when)) is counts
+
+
 @pytest.mark.parametrize(("days", "counts"), [(-90, True), (0, True), (1, False), (290, False), ("unknown", True)])
 def test_pregnancy_counts_from_when_it_began(days: Any, *, counts: bool) -> None:
     facts = chart(problems=[{"key": "pregnancy", "onset_days": days}])

@@ -57,8 +57,8 @@ def evaluate(facts: Facts, rule: Rule) -> Finding | None:
     values = {
         "none": _none(facts, b2m),
         "kidney": _joined(function.words, *of["kidney"]),
-        "lymphoid": _joined(*_judged(lymphoid), *of["cancer"], *_drugs(facts, of["cancer"])) or "nothing at hand",
-        "others": _joined(*_judged(inflammation), *_hiv(facts), *others, _transplant(facts)),
+        "lymphoid": _joined(*of["cancer"], *_drugs(facts, of["cancer"]), *_judged(lymphoid)) or "nothing at hand",
+        "others": _joined(*others, *_judged(inflammation), *_hiv(facts), _transplant(facts)),
         "missing": _missing(facts, [*lymphoid, *inflammation]),
     }
     complete = function.known and list_is_whole(facts) and not facts.unknown & set(_LISTS)

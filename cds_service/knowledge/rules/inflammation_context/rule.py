@@ -1,7 +1,7 @@
 """Inflammatory disease in the problem list beside a raised serum B2M, with its evidence and CRP, ESR and ferritin."""
 
 from cds_service.facts import Facts, Result
-from cds_service.knowledge import context
+from cds_service.knowledge import context, states
 from cds_service.knowledge.model import Finding, Rule
 
 _MARKERS = ("crp", "esr", "ferritin")
@@ -20,10 +20,16 @@ def evaluate(facts: Facts, rule: Rule) -> Finding | None:
     diseases = tuple(note for note, keys in _NOTES.items() if context.present(facts, *keys))
     b2m = context.readable(facts)
     if b2m and context.present(facts, "hlh"):
-        side = _SIDE_OF_HLH_LIMIT[b2m.interval.is_above(rule.value("hlh_worse_above"))]
-        return _found(facts, rule, b2m, "hlh", (side, *diseases))
+        return _found(facts, rule, b2m, "hlh", (*_side_of_hlh_limit(facts, rule, b2m), *diseases))
     b2m = context.level_to_explain(facts, rule)
     return _found(facts, rule, b2m, "inflammation", diseases) if b2m and diseases else None
+
+
+def _side_of_hlh_limit(facts: Facts, rule: Rule, b2m: Result) -> tuple[str, ...]:
+    """The limit is of adults with lymphoma-associated HLH: nothing of it for others, or at an age not known."""
+    if states.is_child(facts, b2m.when) is not False or not states.active(facts, *states.LYMPHOID):
+        return ()
+    return (_SIDE_OF_HLH_LIMIT[b2m.interval.is_above(rule.value("hlh_worse_above"))],)
 
 
 def _found(facts: Facts, rule: Rule, b2m: Result, outcome: str, notes: tuple[str, ...]) -> Finding:
@@ -34,5 +40,8 @@ def _found(facts: Facts, rule: Rule, b2m: Result, outcome: str, notes: tuple[str
         values={"markers": context.in_words(markers, b2m.when) or "no CRP, ESR or ferritin result"},
         notes=notes,
         inputs=(b2m, *markers),
-        thresholds=("hlh_worse_above", "markers_days_to") if outcome == "hlh" else ("markers_days_to",),
+        thresholds=(
+            *(("hlh_worse_above",) if set(notes) & set(_SIDE_OF_HLH_LIMIT.values()) else ()),
+            "markers_days_to",
+        ),
     )
