@@ -27,6 +27,8 @@ from cds_service.knowledge import lymphoid, terms
         ("C91.10", "cll"),
         ("C91.11", "cll-remission"),
         ("C91.12", "cll-relapse"),
+        ("C90.30", "plasmacytoma"),
+        ("C90.31", "plasma-cell-remission"),
         ("D76.1", "hlh"),
     ],
 )

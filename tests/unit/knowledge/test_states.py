@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from cds_service.facts import Facts
-from cds_service.knowledge import states, treatment
+from cds_service.knowledge import states, terms, treatment
 from cds_service.review.chart import facts_of
 
 
@@ -26,6 +26,22 @@ def test_acute_infection_counts_for_a_month(key: str, days: Any, *, counts: bool
     facts = chart(problems=[{"key": key, "onset_days": days, "verification": "provisional"}])
     assert facts.b2m
     assert bool(states.acute_infections(facts, facts.b2m.when)) is counts
+
+
+@pytest.mark.parametrize(
+    ("code", "key"),
+    [
+        ("J13", "pneumonia"),
+        ("J18.9", "pneumonia"),
+        ("A41.9", "sepsis"),
+        ("R65.21", "sepsis"),
+        ("J12.9", None),
+        ("J20.9", None),
+    ],
+)
+def test_a_code_means_an_acute_infection(code: str, key: str | None) -> None:
+    term = terms.problem_of_code(terms.ICD10CM, code)
+    assert (term.key if term else None) == key
 
 
 @pytest.mark.parametrize(("days", "counts"), [(-90, True), (0, True), (1, False), (290, False), ("unknown", True)])

@@ -36,7 +36,7 @@ class _Kidney:
 _PRECURSORS = {"mgus-or-smouldering", "smouldering-myeloma"}
 
 
-def _leaves_open(problem: Problem) -> bool:
+def _explains_little(problem: Problem) -> bool:
     """Whether a diagnosis leaves a raised level to explain: a precursor, a remission, an acute infection."""
     little = problem.key in _PRECURSORS or problem.key in states.ACUTE_INFECTIONS
     return little or states.is_in_remission(problem)
@@ -78,7 +78,7 @@ def _is_explained(facts: Facts, rule: Rule, b2m: Result) -> bool:
     kidney_is_enough = not _is_beyond(facts, rule, b2m, kidney.estimates(facts, b2m.when, days))
     explaining = {family for family in _FAMILIES if family != "kidney" or kidney_is_enough}
     diagnosed = any(
-        states.is_active(p) and states.is_confirmed(p) and p.family in explaining and not _leaves_open(p)
+        states.is_active(p) and states.is_confirmed(p) and p.family in explaining and not _explains_little(p)
         for p in facts.problems
     )
     grafted = any(p.key.endswith("transplantation") for p in facts.procedures)
@@ -209,7 +209,7 @@ def _standing(problem: Problem) -> str:
 
 def _none(facts: Facts, b2m: Result) -> str:
     """The beginning of the sentence that nothing explains the level: what leaves that open is set apart."""
-    apart = [p for p in _counting(facts, b2m) if _leaves_open(p) and _standing(p) in _SET_APART]
+    apart = [p for p in _counting(facts, b2m) if _explains_little(p) and _standing(p) in _SET_APART]
     labels = [f"{_bare(p)} in remission" if states.is_in_remission(p) else p.label for p in apart]
     return f"Apart from {_listed(labels)}, none" if labels else "None"
 
