@@ -1,6 +1,7 @@
 """What the rules found, as cards: the leading finding in the summary, the rest in the detail, in a fixed order."""
 
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from decimal import Decimal
@@ -24,6 +25,7 @@ _LONGEST_VALUE = 1000
 #: The end of a threshold's name, in words.
 SIDES = {"below": "below", "from": "from", "above": "above", "to": "up to"}
 _AROUND_THE_NUMBER = {"pH": "pH {}", "fold": "{}-fold"}
+_DEFAULT = "service default"
 _COUNTED = {"days", "hours", "years", "weeks", "months"}
 UNRUN = "One check could not be run; this review is incomplete."
 
@@ -210,7 +212,7 @@ class _Draft:
         return [
             *section("Found", [*found, *self._references(), *others]),
             *section("What it may mean here", means),
-            *section("What limits it", [*([UNRUN] if self.unrun else []), *limits, not_reviewed(self.spoken)]),
+            *section("What limits it", [*([UNRUN] if self.unrun else []), *limits]),
             *self._table(),
             "",
             *thresholds_in_words(self.spoken, self._inputs),
@@ -283,25 +285,38 @@ def summary_of(lead: Spoken, others: Iterable[Spoken]) -> str:
     return text
 
 
-def not_reviewed(spoken: Sequence[Spoken]) -> str:
-    """That no clinician has reviewed a rule that speaks, where that is so."""
-    unreviewed = any(s.rule.review.status != "clinically reviewed" for s in spoken)
-    return "No clinician has reviewed the rules behind this card." if unreviewed else ""
-
-
 def thresholds_in_words(spoken: Sequence[Spoken], inputs: Sequence[Result]) -> list[str]:
-    """The thresholds that decided, each once."""
-    said = [threshold_text(name, s.rule.thresholds[name], inputs) for s in spoken for name in s.finding.thresholds]
+    """The thresholds that decided, each once, but for those that a finding says in its own words."""
+    said = [
+        threshold_text(name, s.rule.thresholds[name], inputs)
+        for s in spoken
+        for name in s.finding.thresholds
+        if not _is_said(s, s.rule.thresholds[name], inputs)
+    ]
     return [f"**Thresholds:** {'; '.join(dict.fromkeys(said))}.", ""] if said else []
 
 
+def _is_said(spoken: Spoken, threshold: Threshold, inputs: Sequence[Result]) -> bool:
+    """Whether the wording of a finding names a threshold's value, and that it is a default where it is one.
+
+    Not its filled-in values, which may be the patient's. One that the laboratory's unit puts otherwise is told apart.
+    """
+    if _local_amount(threshold, inputs):
+        return False
+    wordings = [spoken.outcome.found, *(spoken.rule.notes[note] for note in spoken.finding.notes)]
+    amount = re.compile(rf"(?<![\d.,]){re.escape(_amount(threshold))}(?!\w)")
+    return any(amount.search(text) and (threshold.basis == "published" or _DEFAULT in text) for text in wordings)
+
+
 def basis(spoken: Sequence[Spoken], named: Sequence[Spoken]) -> list[str]:
-    """The sources of what is said, and the rules of all that is ``named``."""
+    """The sources of what is said, and the rules of all that is ``named``: whether a clinician has reviewed them."""
     cited = {citation.url: citation.text for s in spoken for citation in s.rule.cited_by(s.finding)}
     links = "; ".join(f"[{text}]({url})" for url, text in cited.items())
     ids = ", ".join(dict.fromkeys(f"{s.rule.id} {s.rule.version}" for s in named))
     lines = [f"**Basis:** {links}.", ""] if links else []
-    return [*lines, f"Rules: {ids or 'none'}. Advisory, for health professionals; the decision is theirs."]
+    unreviewed = any(s.rule.review.status != "clinically reviewed" for s in spoken)
+    review = " **No clinician has reviewed them.**" if unreviewed else ""
+    return [*lines, f"Rules: {ids or 'none'}.{review} Advisory, for health professionals; the decision is theirs."]
 
 
 def section(title: str, items: list[str]) -> list[str]:
@@ -341,13 +356,17 @@ def _age(days: int) -> str:
 def threshold_text(name: str, threshold: Threshold, inputs: Sequence[Result]) -> str:
     """A threshold in words, in the laboratory's own unit too where it differs, and called a default where it is one."""
     side = SIDES[name.rsplit("_", 1)[-1]]
-    text = f"{threshold.says}: {side} {_amount(threshold)}"
+    text = f"{threshold.says}: {side} {_amount(threshold)}{_local_amount(threshold, inputs)}"
+    default = "set by this site" if threshold.local else _DEFAULT
+    return text + (f" ({default})" if threshold.basis == _DEFAULT else "")
+
+
+def _local_amount(threshold: Threshold, inputs: Sequence[Result]) -> str:
+    """The amount in the laboratory's own unit, in brackets, where that is another; else ""."""
     compared = next((r for r in inputs if threshold.of and r.analyte == threshold.of), None)
-    if compared and compared.printed_unit.factor != 1:
-        local = threshold.value / compared.printed_unit.factor
-        text += f" ({_short(local)} {escape(compared.printed_unit.text)})"
-    default = "set by this site" if threshold.local else "service default"
-    return text + (f" ({default})" if threshold.basis == "service default" else "")
+    if compared is None or compared.printed_unit.factor == 1:
+        return ""
+    return f" ({_short(threshold.value / compared.printed_unit.factor)} {escape(compared.printed_unit.text)})"
 
 
 def _amount(threshold: Threshold) -> str:

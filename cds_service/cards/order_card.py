@@ -13,7 +13,6 @@ from cds_service.cards.compose import (
     Offer,
     Spoken,
     basis,
-    not_reviewed,
     nothing_held,
     nothing_offered,
     section,
@@ -79,7 +78,7 @@ def _detail(spoken: Sequence[Spoken], *, unrun: bool) -> list[str]:
     return [
         *section("Found", [s.in_words(s.outcome.found) for s in spoken]),
         *section("What makes the result readable", [s.in_words(s.outcome.means) for s in spoken]),
-        *section("What limits it", [*([UNRUN] if unrun else []), *limits, not_reviewed(spoken)]),
+        *section("What limits it", [*([UNRUN] if unrun else []), *limits]),
         *thresholds_in_words(spoken, ()),
         *basis(spoken, spoken),
     ]

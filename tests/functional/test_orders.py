@@ -309,7 +309,8 @@ def test_nothing_is_fetched_without_a_b2m_and_all_at_once_with_one() -> None:
     (card,) = cards(request, site=site)
     asked = {call.request.url.split("?")[0].removeprefix(f"{SERVER}/") for call in responses.calls if call.request.url}
     assert {"Patient/p", "Condition", "MedicationRequest", "Procedure"} <= asked
-    assert "What limits it" in card["detail"]
+    assert "What limits it" not in card["detail"]
+    assert "No clinician has reviewed" in card["detail"]
     assert "Not all results" not in card["detail"]
 
 

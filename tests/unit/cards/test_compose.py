@@ -13,7 +13,7 @@ from cds_service.decide import evaluate
 from cds_service.facts import Facts, MissingData, Moment, Result
 from cds_service.fhir.dates import read_moment
 from cds_service.knowledge.identity import knowledge_hash, source
-from cds_service.knowledge.model import Finding, Rule, Threshold, load
+from cds_service.knowledge.model import Finding, Outcome, Rule, Threshold, load
 from cds_service.models import Card
 from cds_service.review.chart import AS_OF, facts_of
 
@@ -229,3 +229,33 @@ def test_what_each_card_says_of_its_own_result_stays_on_it() -> None:
 def test_a_threshold_is_said_as_it_is_read(name: str, value: int | str, unit: str, said: str) -> None:
     threshold = Threshold(value=Decimal(value), unit=unit, basis="published", cites=["source"], says="limit")
     assert threshold_text(name, threshold, ()) == said
+
+
+@pytest.mark.parametrize(
+    ("wording", "basis", "listed"),
+    [
+        ("At 3.5 mg/L or more.", "published", False),
+        ("At 13.5 mg/L or more.", "published", True),
+        ("At 3.5 mg/Lx or more.", "published", True),
+        ("A result of {b2m}.", "published", True),
+        ("At 3.5 mg/L or more.", "service default", True),
+        ("At 3.5 mg/L or more (service default).", "service default", False),
+    ],
+)
+@pytest.mark.parametrize("place", ["found", "note"])
+def test_a_threshold_that_the_wording_says_is_not_listed(place: str, wording: str, basis: Any, listed: bool) -> None:
+    limit = Threshold(value=Decimal("3.5"), unit="mg/L", basis=basis, cites=["source"], says="limit")
+    outcome = Outcome(rank=1, raises_card=False, found=wording if place == "found" else "Found.")
+    rule = RULES[0].model_copy(
+        update={"outcomes": {"it": outcome}, "notes": {"so": wording}, "thresholds": {"limit_from": limit}}
+    )
+    notes = ("so",) if place == "note" else ()
+    finding = Finding(rule.id, rule.version, "serum", "it", notes, {"b2m": "3.5 mg/L"}, (), ("limit_from",))
+    assert bool(composing.thresholds_in_words([composing.Spoken(finding, rule)], ())) is listed
+
+
+def test_a_threshold_in_another_unit_than_the_laboratory_s_is_listed() -> None:
+    told = card({"b2m": "6 mg/L", "creatinine": "1.0 mg/dL", "problems": ["myeloma"]}).detail
+    assert "(5.5 mg/L or more" in told
+    assert "stage III: from" not in told
+    assert "stage III: from 5.5 mg/L (0.55 mg/dL)" in card({"b2m": "1.2 mg/dL", "problems": ["myeloma"]}).detail
