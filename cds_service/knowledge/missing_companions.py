@@ -42,6 +42,8 @@ _GROUPS = {
     "other": "cytogenetics",
 }
 _LIST_IN_PART = "problem list (incomplete: relapse, transplant or dialysis may be missing from it)"
+#: What the medication list is asked for beside a serum level that is or may be raised.
+_CONFOUNDERS = "not checked in full for interferon alfa, ciclosporin, lithium"
 _NEEDED_OF_GROUP = {"kidney": "creatinine", "myeloma": "albumin", "urine": "urine-ph"}
 _URINE = ("b2m", "urine", "conditions", "medications")
 _GROUPS_OF_SPECIMEN = {
@@ -70,11 +72,10 @@ def in_words(facts: Facts, rule: Rule) -> str:
 
     The limits in time and the level that counts as raised are those of the rule that asks.
     """
-    groups = _groups(facts, rule)
+    raised = _may_be_raised(facts, rule)
+    groups = _groups(facts, raised=raised)
     said = [
-        _LIST_IN_PART
-        if m.item == "conditions" and m.reason is Reason.INCOMPLETE
-        else f"{_GROUPS.get(m.item) or terms.analytes()[m.item].short} ({_SAID_AS[m.reason]})"
+        _named(m, raised=raised)
         for m in facts.missing
         if m.reason in _SAID_AS
         and _group_of(m) in groups
@@ -88,17 +89,27 @@ def in_words(facts: Facts, rule: Rule) -> str:
     return ", ".join(unique[:_MOST_NAMED]) + (" and others" if len(unique) > _MOST_NAMED else "")
 
 
-def _groups(facts: Facts, rule: Rule) -> tuple[str, ...]:
+def _named(missing: MissingData, *, raised: bool) -> str:
+    if missing.item == "conditions" and missing.reason is Reason.INCOMPLETE:
+        return _LIST_IN_PART
+    matters = f"; {_CONFOUNDERS}" if missing.item == "medications" and raised else ""
+    return f"{_GROUPS.get(missing.item) or terms.analytes()[missing.item].short} ({_SAID_AS[missing.reason]}{matters})"
+
+
+def _groups(facts: Facts, *, raised: bool) -> tuple[str, ...]:
     """The groups that the rules of this specimen read; drugs also matter to a raised serum level."""
     always = _GROUPS_OF_SPECIMEN.get(facts.specimen, ())
     if facts.specimen != "serum":
         return always
     asked = tuple(group for group, keys in _WITH_DIAGNOSIS.items() if states.active(facts, *keys))
-    return (*always, *asked, *(("medications",) if facts.b2m and _is_raised(facts.b2m, rule) else ()))
+    return (*always, *asked, *(("medications",) if raised else ()))
 
 
-def _is_raised(b2m: Result, rule: Rule) -> bool:
+def _may_be_raised(facts: Facts, rule: Rule) -> bool:
     """Whether a serum level is, or may be, above the laboratory's limit, or above the lowest that laboratories give."""
+    b2m = facts.b2m
+    if b2m is None or facts.specimen != "serum":
+        return False
     given = b2m.reference_range
     if given and given.high is not None:
         return given.is_exceeded_by(b2m.central) is not False

@@ -19,9 +19,9 @@ _DAY = len("2026-03-02")
 #: The drug classes that are anti-myeloma treatment, or may be.
 ANTI_MYELOMA = ("anti-myeloma", "possible-anti-myeloma")
 _ALBUMIN = ("albumin", "albumin-electrophoresis")
-_SMOULDERING, AL_AMYLOIDOSIS = "smouldering-myeloma", "al-amyloidosis"
+_SMOULDERING, _MGUS, AL_AMYLOIDOSIS = "smouldering-myeloma", "mgus-or-smouldering", "al-amyloidosis"
 #: What precedes myeloma; D47.2 may be either.
-PRECURSORS = (_SMOULDERING, "mgus-or-smouldering")
+PRECURSORS = (_SMOULDERING, _MGUS)
 #: How a headline names a lymphoid cancer; the others are of the non-Hodgkin kind.
 _ABBREVIATED = {"cll": "CLL", "cll-relapse": "CLL", "sll": "SLL", "waldenstrom": "WM", "hodgkin-lymphoma": "HL"}
 _OTHER_LYMPHOMA = "NHL"
@@ -56,11 +56,13 @@ def in_chart(facts: Facts, rule: Rule, b2m: Result) -> Myeloma | None:
 def without_myeloma(facts: Facts) -> Problem | None:
     """Active smouldering myeloma, else MGUS, else AL amyloidosis, in a chart that holds no myeloma.
 
-    None where it holds myeloma, if only in relapse or remission.
+    None where it holds myeloma, if only in relapse or remission. MGUS beside Waldenström is what preceded that.
     """
     if states.active(facts, "myeloma") or states.myeloma_returned_or_in_remission(facts):
         return None
-    return next((problem for key in (*PRECURSORS, AL_AMYLOIDOSIS) for problem in states.active(facts, key)), None)
+    said = {_MGUS} if any(states.is_confirmed(p) for p in states.active(facts, "waldenstrom")) else set()
+    keys = (key for key in (*PRECURSORS, AL_AMYLOIDOSIS) if key not in said)
+    return next((problem for key in keys for problem in states.active(facts, key)), None)
 
 
 @dataclass(frozen=True, slots=True)

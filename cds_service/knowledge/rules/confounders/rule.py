@@ -11,7 +11,7 @@ _CLASSES = {
 }
 _DISEASES = {"liver_disease": "liver-disease", "carcinoma": "carcinoma"}
 _FALLS_WITH_TREATMENT = ("sarcoidosis", "sle", "adult-onset-still")
-_OF_ITS_OWN = ("interferon", "raising_drug", "liver_disease", "carcinoma", "glucocorticoid", "unchecked")
+_OF_ITS_OWN = ("interferon", "raising_drug", "liver_disease", "carcinoma", "glucocorticoid")
 _MOST_NAMED = 3
 
 
@@ -47,8 +47,6 @@ def _speaks(facts: Facts, rule: Rule, name: str, drugs: dict[str, tuple[Medicati
     explain = context.level_to_explain(facts, rule) is not None
     if name == "glucocorticoid":
         return bool(drugs[name]) and bool(context.present(facts, *_FALLS_WITH_TREATMENT)) and _fell(facts, rule)
-    if name == "unchecked":
-        return explain and not treatment.list_is_whole(facts)
     return explain and bool(drugs[name] if name in drugs else context.present(facts, _DISEASES[name]))
 
 
