@@ -14,7 +14,7 @@ from cds_service.cards.override_reasons import REASONS
 from cds_service.cards.suppression import HeldBack, Saying
 from cds_service.cards.trend import earlier_results, only_in_table, results_in_table, trend_table
 from cds_service.facts import Facts, Moment, Result
-from cds_service.knowledge import identity, series, terms
+from cds_service.knowledge import context, identity, series, terms
 from cds_service.knowledge.model import SUMMARY_LIMIT, Finding, Outcome, Proposal, Rule, Threshold
 from cds_service.models import Card, Coding, Source, Suggestion
 
@@ -346,11 +346,7 @@ def _taken(when: Moment) -> str:
 
 
 def _age(days: int) -> str:
-    if days < 1:
-        return "today"
-    if days < 60:
-        return f"{days} day{'s' if days > 1 else ''}"
-    return f"{days // 30} months" if days < 730 else f"{days // 365} years"
+    return context.in_days_or_years(days) if days >= 1 else "today"
 
 
 def threshold_text(name: str, threshold: Threshold, inputs: Sequence[Result]) -> str:

@@ -47,6 +47,13 @@ def _filed(result: Result) -> str:
     return result.filed if len(result.filed) <= DISPLAY_LIMIT else result.quantity
 
 
+def in_days_or_years(days: int) -> str:
+    """How long that is, in days, months or completed years."""
+    if days < 60:
+        return f"{days} day{'s' if days > 1 else ''}"
+    return f"{days // 30} months" if days < 730 else f"{days // 365} years"
+
+
 def _apart(result: Result, when: Moment) -> str:
     days = result.when.days_until(when)
     return "same day" if days == 0 else f"{days} day{'s' if days > 1 else ''} apart"

@@ -3,12 +3,12 @@
 Each function takes the rule that asks: its own TOML holds the limits and the notes, under the same names in each.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from cds_service.facts import Facts, Moment, Problem, Result, answered_once
-from cds_service.knowledge import levels, scores, states, treatment
+from cds_service.facts import CodedResult, Facts, Moment, Problem, Result, answered_once
+from cds_service.knowledge import context, levels, scores, states, treatment
 from cds_service.knowledge.context import present
 from cds_service.knowledge.model import Finding, Rule
 from cds_service.knowledge.treatment import Course, Treatment, baseline_ends, course_before
@@ -60,6 +60,7 @@ _RAISING = (*states.LYMPHOID, "myeloma", "myeloma-relapse")
 #: Entries that may be a less exact name of a disease with an index of its own.
 _LESS_EXACT = {"lymphoma", "sll"}
 _MOST_NAMED = 3
+_DAY = len("2026-03-02")
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,8 +214,12 @@ def conclude(
     *,
     notes: tuple[str, ...] = (),
     thresholds: tuple[str, ...] = (),
+    wording: Mapping[str, str] | None = None,
 ) -> Finding:
-    """The index: a finding of its own where the disease is new and few groups remain, else something said beside."""
+    """The index: a finding of its own where the disease is new and few groups remain, else something said beside.
+
+    ``wording``: what else fills the rule's wording.
+    """
     narrow = len(possible) <= rule.value("groups_left_to")
     missing = [item.name for item in items if not item.is_known]
     values = {
@@ -225,6 +230,7 @@ def conclude(
         "missing": ", ".join(missing),
         "diseases": _side_by_side(disease),
         **treatment.in_words(facts, disease.course.drugs),
+        **(wording or {}),
     }
     return rule.finding(
         "index" if narrow and is_recent(rule, disease) else "beside",
@@ -275,6 +281,16 @@ def confounders(facts: Facts, when: Moment) -> dict[str, bool]:
         "pregnancy": states.pregnant(facts, when),
         "hlh": bool(states.active(facts, "hlh")),
     }
+
+
+def dated(results: Mapping[str, CodedResult], when: Moment) -> str:
+    """Results by their names, each with what it says, its day and how long before ``when`` that was."""
+    said = [
+        f"{name} {r.presence} ({r.when.printed[:_DAY]}, {context.in_days_or_years(r.when.days_until(when))} before)"
+        for name, r in results.items()
+        if r.when
+    ]
+    return " and ".join(said)
 
 
 def near_limit(rule: Rule, b2m: Result, limit: str) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from cds_service.facts import Facts, Interval, Moment, Presence, Reason, Result
+from cds_service.facts import CodedResult, Facts, Interval, Moment, Presence, Reason, Result
 
 #: What an item is worth in the indices that count each alike.
 ONE_POINT = Decimal(1)
@@ -164,6 +164,23 @@ def stated(
         return None if Presence.ABSENT in found else True
     unread = any(m.item == item and m.reason not in _NOT_A_RESULT for m in facts.missing)
     return False if found == {Presence.ABSENT} and not unread else None
+
+
+def long_before(facts: Facts, item: str, when: Moment, days: Decimal, until: Moment | None) -> CodedResult | None:
+    """The newest final answer to ``item`` where all of them lie further than ``days`` before ``when``.
+
+    ``until``: from when on they no longer count. None where there is none, or one is near.
+    """
+    dated = [
+        (c.when, c)
+        for c in facts.coded
+        if c.item == item and c.when and c.presence is not Presence.UNCLEAR and not c.provisional
+    ]
+    counting = [(day, c) for day, c in dated if is_before(day, until)]
+    if any(day.days_until(when) <= days for day, _ in counting):
+        return None
+    before = [(day.last, c) for day, c in counting if day.first <= when.last]
+    return max(before, key=lambda found: found[0], default=(None, None))[1]
 
 
 def is_near(result: Result, limit: Decimal, percent: Decimal) -> bool:

@@ -301,6 +301,24 @@ def test_a_recorded_stage() -> None:
     assert (contradictory.presence, contradictory.code) == (UNCLEAR, "")
 
 
+@pytest.mark.parametrize(
+    ("asked", "answers", "item", "presence"),
+    [
+        ("C141212", ["C80134"], "binet-stage", ABSENT),
+        ("C141212", ["C80135"], "binet-stage", PRESENT),
+        ("C141212", ["C80136"], "binet-stage", PRESENT),
+        ("C141212", ["C80134", "C80136"], "binet-stage", UNCLEAR),
+        ("C141212", ["C7847"], "binet-stage", UNCLEAR),
+        ("C141207", ["C7847"], "rai-stage", ABSENT),
+        *(("C141207", [answer], "rai-stage", PRESENT) for answer in ("C7874", "C7875", "C7876", "C8646")),
+    ],
+)
+def test_a_recorded_binet_or_rai_stage(asked: str, answers: list[str], item: str, presence: Presence) -> None:
+    recorded = stage(*answers, code=asked)
+    assert keys(recorded) == [item]
+    assert result(recorded, item).presence is presence
+
+
 def test_interpretation_is_never_used() -> None:
     high = [concept(("http://terminology.hl7.org/CodeSystem/v3-ObservationInterpretation", "POS"))]
     assert result(fish(NO, interpretation=high)).presence is ABSENT

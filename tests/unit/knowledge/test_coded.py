@@ -53,7 +53,7 @@ def test_snomed_codes_pass_verhoeff(code: str) -> None:
 
 def test_ncit_codes_look_like_ones() -> None:
     codes = [code for term in TERMS.values() for system, code in term.codes if system == coded.NCIT]
-    assert len(codes) == 2
+    assert len(codes) == 4
     assert all(re.fullmatch(r"C\d{4,6}", code) for code in [*codes, *answer_codes("ncit")])
 
 
@@ -170,6 +170,8 @@ def test_a_stage_is_named_by_its_answer(code: str, stage: str) -> None:
         (terms.LOINC, "82810-3", "pregnancy-status"),
         (coded.NCIT, "C139007", "iss-stage"),
         (coded.NCIT, "C141392", "r-iss-stage"),
+        (coded.NCIT, "C141212", "binet-stage"),
+        (coded.NCIT, "C141207", "rai-stage"),
         (coded.ENTRY, "ighv-unmutated", "ighv-unmutated"),
         (coded.ENTRY, "tp53-mutation", "tp53-mutation"),
         (coded.ENTRY, "del-17p", None),

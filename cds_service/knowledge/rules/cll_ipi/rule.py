@@ -6,6 +6,8 @@ from cds_service.knowledge.model import Finding, Rule
 
 _GROUPS = ("low", "intermediate", "high", "very high")
 _LIMITS = ("intermediate_from", "high_from", "very_high_from")
+_TP53 = {"del-17p": "del(17p)", "tp53-mutation": "TP53 mutation"}
+_STAGES = ("binet-b-c-or-rai-i-iv", "binet-stage", "rai-stage")
 
 
 def evaluate(facts: Facts, rule: Rule) -> Finding | None:
@@ -16,30 +18,40 @@ def evaluate(facts: Facts, rule: Rule) -> Finding | None:
 def _counted(facts: Facts, rule: Rule, disease: lymphoid.Disease) -> Finding:
     items = _items(facts, rule, disease)
     possible = scores.groups(scores.totals(items), [rule.value(limit) for limit in _LIMITS])
+    earlier = _earlier_tp53(facts, rule, disease)
     return lymphoid.conclude(
         facts,
         rule,
         disease,
         items,
         [_GROUPS[group] for group in sorted(possible)],
-        notes=lymphoid.near_limit(rule, disease.b2m, "b2m_above"),
+        notes=(*(("tp53_earlier",) if earlier else ()), *lymphoid.near_limit(rule, disease.b2m, "b2m_above")),
         thresholds=("b2m_above", "age_above", *_LIMITS),
+        wording={"tp53": earlier},
     )
 
 
 def _items(facts: Facts, rule: Rule, disease: lymphoid.Disease) -> tuple[scores.Item, ...]:
-    """Deletion of 17p and mutation of TP53 are one item; IGHV does not change with time, a stage does."""
+    """Deletion of 17p and mutation of TP53 are one item; IGHV does not change with time, a stage does.
+
+    Binet and Rai stages that differ in what they count leave it open.
+    """
     b2m, when, days = disease.b2m, disease.b2m.when, rule.value("baseline_days_to")
-    tp53 = [
-        scores.stated(facts, item, when, days, lasting=True, until=disease.treated_from)
-        for item in ("del-17p", "tp53-mutation")
-    ]
+    tp53 = [scores.stated(facts, item, when, days, lasting=True, until=disease.treated_from) for item in _TP53]
+    stages = [scores.stated(facts, item, when, days, until=disease.treated_from) for item in _STAGES]
     return (
         scores.yes_or_no("TP53", scores.any_of(tp53), rule.value("tp53_points_to")),
         scores.yes_or_no("IGHV", scores.stated(facts, "ighv-unmutated", when), rule.value("ighv_points_to")),
         lymphoid.level_item(b2m, b2m.interval.is_above(rule.value("b2m_above")), rule.value("b2m_points_to")),
-        scores.yes_or_no(
-            "Binet or Rai stage", scores.stated(facts, "binet-b-c-or-rai-i-iv", when, days, until=disease.treated_from)
-        ),
+        scores.yes_or_no("Binet or Rai stage", scores.agreed(stage for stage in stages if stage is not None)),
         scores.yes_or_no("age", scores.age(facts, when).is_above(rule.value("age_above"))),
     )
+
+
+def _earlier_tp53(facts: Facts, rule: Rule, disease: lymphoid.Disease) -> str:
+    """The newest result of each test of TP53 that lies long before the B2M, where no newer one shows it aberrant."""
+    when, days, until = disease.b2m.when, rule.value("baseline_days_to"), disease.treated_from
+    if any(scores.stated(facts, item, when, days, until=until) for item in _TP53):
+        return ""
+    earlier = {name: scores.long_before(facts, item, when, days, until) for item, name in _TP53.items()}
+    return lymphoid.dated({name: result for name, result in earlier.items() if result}, when)
