@@ -9,8 +9,10 @@ import click
 from bench.bodies import SIZES
 from bench.compare import Extent
 from bench.compare import compare as measure
+from bench.faults import FAULTS, QUICK, Times, measure_faults
 from bench.fetch import measure_fetch
 from bench.processes import MeasureError
+from bench.soak import measure_soak
 from bench.start import measure_start
 
 _NAMES = [size.name for size in SIZES]
@@ -73,10 +75,49 @@ def fetch(*, quick: bool, calls: int, delay_ms: float) -> None:
     measure_fetch(10 if quick else calls, delay_ms)
 
 
+@cli.command()
+@click.option("--quick", is_flag=True, help="Three of the faults, for seconds.")
+@click.option("--fault", "names", multiple=True, type=click.Choice(list(FAULTS)), help="Only this one; repeatable.")
+@click.option("--before", type=click.FloatRange(1, 600), default=10.0, show_default=True, help="Seconds of load.")
+@click.option("--during", type=click.FloatRange(1, 600), default=15.0, show_default=True, help="Seconds of the fault.")
+@click.option("--after", type=click.FloatRange(1, 600), default=20.0, show_default=True, help="Seconds of load.")
+@click.option("--rate", type=click.FloatRange(1, 1000), default=20.0, show_default=True, help="Calls a second.")
+@click.option("--workers", type=click.IntRange(1, 16), default=2, show_default=True)
+@click.pass_context
+def faults(
+    context: click.Context,
+    *,
+    quick: bool,
+    names: tuple[str, ...],
+    before: float,
+    during: float,
+    after: float,
+    rate: float,
+    workers: int,
+) -> None:
+    """Constant load, and then something fails: what is refused, lost, wrong.
+
+    Ends with 1 where an answer was wrong, or feedback that was acknowledged is not in the store, or is there twice.
+    """
+    times = Times(2, 3, 4, rate, workers) if quick else Times(before, during, after, rate, workers)
+    context.exit(0 if measure_faults(names or (QUICK if quick else list(FAULTS)), times) else 1)
+
+
+@cli.command()
+@click.option("--quick", is_flag=True, help="Six seconds.")
+@click.option("--minutes", type=click.FloatRange(0.1, 600), default=10.0, show_default=True)
+@click.option("--rate", type=click.FloatRange(1, 1000), default=20.0, show_default=True, help="Calls a second.")
+@click.option("--workers", type=click.IntRange(1, 16), default=2, show_default=True)
+@click.pass_context
+def soak(context: click.Context, *, quick: bool, minutes: float, rate: float, workers: int) -> None:
+    """Constant load for minutes: whether memory stays flat. Ends with 1 as ``faults`` does."""
+    context.exit(0 if measure_soak(0.1 if quick else minutes, Times(0, 0, 0, rate, workers)) else 1)
+
+
 def main() -> int:
     """Runs a command; the exit code."""
     try:
-        cli.main(prog_name="python -m bench", standalone_mode=False)
+        return int(cli.main(prog_name="python -m bench", standalone_mode=False) or 0)
     except MeasureError as error:
         sys.stderr.write(f"bench: {error}\n")
         return 1
@@ -85,7 +126,6 @@ def main() -> int:
         return error.exit_code
     except click.Abort:
         return 130
-    return 0
 
 
 if __name__ == "__main__":

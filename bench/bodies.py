@@ -96,6 +96,13 @@ def to_fetch(body: bytes, server: str) -> bytes:
     return dump_json({**call, "fhirServer": server})
 
 
+def without(body: bytes, key: str, server: str) -> bytes:
+    """The same call by an EHR that leaves one prefetch key out and has a FHIR server."""
+    call = json.loads(body, parse_float=Decimal)
+    del call["prefetch"][key]
+    return dump_json({**call, "fhirServer": server})
+
+
 def on_opening(body: bytes) -> bytes:
     """The same call as the chart is opened: nothing is under review."""
     call = json.loads(body, parse_float=Decimal)
