@@ -130,7 +130,7 @@ def create_app(
     app.extensions |= {"ready": ready, "store": store, "rehearse": partial(_rehearse, rules, settings)}
     access_log.register(app, metrics)
     app.register_blueprint(routes.blueprint(service))
-    app.register_blueprint(knowledge.blueprint(rules))
+    app.register_blueprint(knowledge.blueprint(running))
     app.register_blueprint(operations.probes(ready))
     app.register_blueprint(operations.measures(metrics, ready, __version__))
     if settings.workbench:

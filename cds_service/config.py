@@ -2,6 +2,7 @@
 
 import re
 import tomllib
+from datetime import date
 from decimal import Decimal
 from ipaddress import ip_address
 from pathlib import Path
@@ -261,14 +262,27 @@ class LocalThreshold(_Entry):
     reason: Annotated[str, Field(min_length=1, max_length=500)]
 
 
+class RuleReview(_Entry):
+    """The site's own clinical sign-off of a rule as it stood: in that version, with files and numbers of that hash."""
+
+    id: Annotated[str, Field(pattern=r"^[a-z0-9-]+$")]
+    version: Annotated[str, Field(pattern=r"^\d{1,6}\.\d{1,6}\.\d{1,6}$")]
+    hash: Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
+    by: Annotated[str, Field(min_length=1, max_length=100)]
+    role: Annotated[str, Field(min_length=1, max_length=100)]
+    on: date
+    note: Annotated[str, Field(max_length=500)] = ""
+
+
 class SiteProfile(_Entry):
-    """What a site tells of itself: who may call, the FHIR servers that may be asked, and codes of its own."""
+    """What a site tells of itself: who may call, the FHIR servers that may be asked, codes of its own, its rules."""
 
     client: tuple[Client, ...] = Field(strict=False, default=())
     fhir_server: tuple[FhirServer, ...] = Field(strict=False, default=())
     local_code: tuple[LocalCode, ...] = Field(strict=False, default=())
     rule: tuple[RuleMode, ...] = Field(strict=False, default=())
     threshold: tuple[LocalThreshold, ...] = Field(strict=False, default=())
+    review: tuple[RuleReview, ...] = Field(strict=False, default=())
 
     @model_validator(mode="after")
     def _each_stands_once(self) -> "SiteProfile":
@@ -277,6 +291,7 @@ class SiteProfile(_Entry):
             ("client with iss", [client.iss for client in self.client]),
             ("rule", [entry.id for entry in self.rule]),
             ("threshold", [entry.name for entry in self.threshold]),
+            ("review", [f"{entry.id} {entry.version}" for entry in self.review]),
             ("fhir_server", [server.url for server in self.fhir_server]),
             ("local_code", [f"{entry.system}|{entry.code}" for entry in self.local_code]),
         ):

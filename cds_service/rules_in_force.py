@@ -1,4 +1,4 @@
-"""The rules as a site has them: the modes and thresholds of its profile, read anew within a minute."""
+"""The rules as a site has them: the modes, thresholds and sign-offs of its profile, read anew within a minute."""
 
 import logging
 import time
@@ -8,9 +8,10 @@ from decimal import Decimal
 from pathlib import Path
 from threading import Lock
 
-from cds_service.config import RuleMode, SiteProfile, load_site
+from cds_service.config import RuleMode, RuleReview, SiteProfile, load_site
 from cds_service.errors import ConfigurationError
 from cds_service.knowledge.model import Rule, Threshold
+from cds_service.knowledge.sign_off import SignOff
 
 _log = logging.getLogger(__name__)
 _LOOK_EVERY_SECONDS = 20
@@ -19,15 +20,31 @@ _ALL = "*"
 
 @dataclass(frozen=True, slots=True)
 class InForce:
-    """What runs: the rules that are on or silent, and which of them are silent."""
+    """What runs: the rules that are on or silent, and which of them are silent; and those that are off."""
 
     rules: tuple[Rule, ...]
     silent: frozenset[str] = frozenset()
+    off: tuple[Rule, ...] = ()
+
+    @property
+    def all(self) -> tuple[Rule, ...]:
+        """Every rule as the site has it, whether it runs or not, in the order of their folders."""
+        return tuple(sorted((*self.rules, *self.off), key=lambda rule: rule.id.replace("-", "_")))
+
+    def named(self, rule_id: str) -> Rule | None:
+        """The rule of this id as the site has it, or None."""
+        return next((rule for rule in self.all if rule.id == rule_id), None)
+
+    def mode(self, rule_id: str) -> str:
+        """How a rule runs here: on, silent or off."""
+        if any(rule.id == rule_id for rule in self.off):
+            return "off"
+        return "silent" if rule_id in self.silent else "on"
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A mode or a threshold that the site has set: ``what`` it is of, to what, and the reason that it gives."""
+    """What the site has set of its rules: ``what`` it is of, to what, and the reason that it gives."""
 
     what: str
     to: str
@@ -35,10 +52,11 @@ class Change:
 
 
 def in_force(rules: Sequence[Rule], site: SiteProfile) -> InForce:
-    """The rules with the site's modes and thresholds.
+    """The rules with the site's modes, thresholds and sign-offs.
 
     Raises:
-        ConfigurationError: the profile names a rule or a threshold that is none, or a number outside of its bounds.
+        ConfigurationError: the profile names a rule, a version of one or a threshold that is none, or a number outside
+            of its bounds.
     """
     known = [rule.id for rule in rules]
     modes = {entry.id: entry for entry in site.rule}
@@ -48,9 +66,12 @@ def in_force(rules: Sequence[Rule], site: SiteProfile) -> InForce:
     _check_thresholds(rules, site)
     local = {entry.name: entry.value for entry in site.threshold}
     mode = {name: _mode(modes, name) for name in known}
+    here = [_at_site(rule, local, site) for rule in rules]
+    _check_reviews(here, site)
     return InForce(
-        rules=tuple(_with(rule, local) for rule in rules if mode[rule.id] != "off"),
+        rules=tuple(rule for rule in here if mode[rule.id] != "off"),
         silent=frozenset(name for name in known if mode[name] == "silent"),
+        off=tuple(rule for rule in here if mode[rule.id] == "off"),
     )
 
 
@@ -59,6 +80,7 @@ def changes(site: SiteProfile) -> tuple[Change, ...]:
     return (
         *(Change(f"rule {entry.id}", entry.mode, entry.reason) for entry in site.rule),
         *(Change(f"threshold {entry.name}", f"{entry.value:f}", entry.reason) for entry in site.threshold),
+        *(Change(f"review {entry.id} {entry.version}", f"{entry.on}", _signed(entry)) for entry in site.review),
     )
 
 
@@ -88,14 +110,35 @@ def _is_open(threshold: Threshold) -> bool:
     return threshold.site_from is not None
 
 
-def _with(rule: Rule, local: Mapping[str, Decimal]) -> Rule:
-    """The rule with the site's numbers where it has those thresholds."""
-    changed = {
-        name: threshold.model_copy(update={"value": local[name], "local": True})
-        for name, threshold in rule.thresholds.items()
-        if name in local and _is_open(threshold)
-    }
-    return rule.model_copy(update={"thresholds": rule.thresholds | changed}) if changed else rule
+def _signed(entry: RuleReview) -> str:
+    return f"{entry.by}, {entry.role}, {entry.hash}{f': {entry.note}' if entry.note else ''}"
+
+
+def _at_site(rule: Rule, local: Mapping[str, Decimal], site: SiteProfile) -> Rule:
+    """The rule with the site's numbers where it has those thresholds, and what of it was signed off."""
+    numbers = {n: local[n] for n, threshold in rule.thresholds.items() if n in local and _is_open(threshold)}
+    signed = [SignOff(e.version, e.hash, e.by, e.role, e.on, e.note) for e in site.review if e.id == rule.id]
+    return rule.at_site(numbers, signed) if numbers or signed else rule
+
+
+def _check_reviews(rules: Sequence[Rule], site: SiteProfile) -> None:
+    """That each sign-off names a rule, and a version that there may have been. An earlier one is outdated, no error."""
+    by_id = {rule.id: rule for rule in rules}
+    for entry in site.review:
+        rule = by_id.get(entry.id)
+        if rule is None:
+            raise ConfigurationError(f"SITE_PROFILE: review of {entry.id!r}; expected one of {', '.join(by_id)}")
+        is_later = _ordered(entry.version) > _ordered(rule.version)
+        if is_later or (entry.hash == rule.hash_here and entry.version != rule.version):
+            why = "which is yet to come" if is_later else "but the hash is not of that one"
+            raise ConfigurationError(
+                f"SITE_PROFILE: review of {entry.id} version {entry.version}, {why}; expected {rule.version}, the "
+                f"version here, with {rule.hash_here}"
+            )
+
+
+def _ordered(version: str) -> tuple[int, ...]:
+    return tuple(map(int, version.split(".")))
 
 
 class RulesInForce:
@@ -123,6 +166,7 @@ class RulesInForce:
         self._rules, self._path, self._on_change, self._clock = tuple(rules), path, on_change, clock
         self._now, self._looked, self._seen = in_force(rules, site), clock(), _stamp(path)
         self._said, self._lock = changes(site), Lock()
+        _warn_of_outdated(self._now)
         on_change(self._said)
 
     def __call__(self) -> InForce:
@@ -149,7 +193,17 @@ class RulesInForce:
             self._now, self._said = now, said
             for change in said:
                 _log.warning("set by the site: %s %s (%s)", change.what, change.to, change.reason)
+            _warn_of_outdated(now)
             self._on_change(said)
+
+
+def _warn_of_outdated(now: InForce) -> None:
+    for rule in now.all:
+        for one in rule.outdated_sign_offs if rule.signed_off is None else ():
+            _log.warning(
+                "the site's review of %s %s (%s) does not count: the rule is at %s with %s",
+                *(rule.id, one.version, one.hash, rule.version, rule.hash_here),
+            )
 
 
 def _stamp(path: Path | None) -> tuple[int, int] | None:

@@ -11,6 +11,7 @@ from uuid import uuid4
 
 from cds_service.cards.markdown import bullets, escape, plain, table
 from cds_service.cards.override_reasons import REASONS
+from cds_service.cards.reviewed import review_told
 from cds_service.cards.suppression import HeldBack, Saying
 from cds_service.cards.trend import earlier_results, only_in_table, results_in_table, trend_table
 from cds_service.facts import Facts, Moment, Result
@@ -314,8 +315,8 @@ def basis(spoken: Sequence[Spoken], named: Sequence[Spoken]) -> list[str]:
     links = "; ".join(f"[{text}]({url})" for url, text in cited.items())
     ids = ", ".join(dict.fromkeys(f"{s.rule.id} {s.rule.version}" for s in named))
     lines = [f"**Basis:** {links}.", ""] if links else []
-    unreviewed = any(s.rule.review.status != "clinically reviewed" for s in spoken)
-    review = " **No clinician has reviewed them.**" if unreviewed else ""
+    told = review_told(s.rule for s in named)
+    review = f" **{told}**" if told else ""
     return [*lines, f"Rules: {ids or 'none'}.{review} Advisory, for health professionals; the decision is theirs."]
 
 

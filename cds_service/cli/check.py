@@ -19,6 +19,7 @@ from cds_service.knowledge import model
 from cds_service.record import upkeep
 from cds_service.record.engine import file_of, masked, open_engine
 from cds_service.record.pseudonyms import Key, load_pseudonyms
+from cds_service.rules_in_force import in_force
 
 _SAID = {
     "registered clients": "a token of a registered client is needed",
@@ -56,7 +57,7 @@ def check(offline: bool) -> None:
         *_clients(site, settings, offline),
         *_memory(settings),
         *_store(settings, site, offline),
-        *_knowledge(),
+        *_knowledge(site),
     ]
     click.echo("What that means")
     for line in lines:
@@ -186,9 +187,9 @@ def _pseudonyms(path: Path | None, keys: Sequence[Key]) -> Iterator[Line]:
         yield Line("note", f"PSEUDONYM_KEYS={path} can be read or written by others than its owner; expected chmod 600")
 
 
-def _knowledge() -> Iterator[Line]:
+def _knowledge(site: SiteProfile) -> Iterator[Line]:
     try:
-        rules = model.load()
+        rules = in_force(model.load(), site).all
     except CdsServiceError as error:
         yield Line("fault", str(error))
         return
@@ -196,3 +197,9 @@ def _knowledge() -> Iterator[Line]:
     yield Line(
         "ok" if reviewed == len(rules) else "note", f"{len(rules)} rules, {reviewed} of them clinically reviewed"
     )
+    yield Line(
+        "ok", f"{sum(rule.signed_off is not None for rule in rules)} rules signed off by this site as they stand"
+    )
+    outdated = [rule.id for rule in rules if rule.outdated_sign_offs and rule.signed_off is None]
+    if outdated:
+        yield Line("note", f"Outdated sign-offs, which do not count: {', '.join(outdated)}")

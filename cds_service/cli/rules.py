@@ -11,13 +11,16 @@ from rich.markdown import Markdown
 from rich.table import Column, Table
 from rich.text import Text
 
+from cds_service.config import load_settings, load_site
 from cds_service.errors import InputFileError
 from cds_service.knowledge.identity import knowledge_hash, source
 from cds_service.knowledge.model import load
 from cds_service.review.changes import Change, changes
 from cds_service.review.checking import check
 from cds_service.review.page import GENERATED, page, pages
+from cds_service.review.signing import entry
 from cds_service.review.snapshot import installed, read_snapshot
+from cds_service.rules_in_force import in_force
 
 _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 _EITHER = click.Path(exists=True, path_type=Path)
@@ -49,11 +52,15 @@ def list_command(as_json: bool) -> None:
 @click.argument("rule_id", metavar="ID")
 @click.option("--cases", is_flag=True, help="Show its cases too.")
 def show_command(rule_id: str, cases: bool) -> None:
-    """Show the rule ID as a clinician reads it."""
-    found = next((rule for rule in load() if rule.id == rule_id), None)
+    """Show the rule ID as a clinician reads it, with the site's numbers and sign-offs."""
+    site = in_force(load(), load_site(load_settings().site_profile))
+    found = site.named(rule_id)
     if found is None:
         raise InputFileError(f"no rule is called {rule_id!r}; `cds-service rules list` names them")
     Console().print(Markdown(page(found, cases=cases)))
+    if found.signed_off is None:
+        click.echo("\nTo sign it off as it stands here, complete this in the site's profile (SITE_PROFILE):\n")
+        click.echo(entry(found))
 
 
 @rules.command(name="check")

@@ -5,7 +5,8 @@ every Python. A rule's covers ``rule.toml`` and ``rule.py``; that of the whole e
 tables and the modules that rules share too. Cases decide nothing and are left out.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from decimal import Decimal
 from functools import cache
 from hashlib import sha256
 from importlib.resources import files
@@ -65,6 +66,12 @@ def _below(folder: Traversable, at: str) -> Iterator[tuple[str, Traversable]]:
 def rule_hash(folder: Traversable) -> str:
     """The hash of the rule in a folder; a file that is not there counts as empty."""
     return hash_of({name: folder.joinpath(name) for name in RULE_FILES})
+
+
+def hash_with(digest: str, numbers: Mapping[str, Decimal]) -> str:
+    """The hash of a rule with numbers of a site's own, by the names of their thresholds; the rule's without any."""
+    said = [(name, f"{numbers[name].normalize():f}".encode()) for name in sorted(numbers)]
+    return _hash([("rule", digest.encode()), *said]) if said else digest
 
 
 def hash_of(found: dict[str, Traversable]) -> str:

@@ -21,7 +21,8 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, model_validator
 from cds_service.errors import KnowledgeError
 from cds_service.facts import Facts, Result
 from cds_service.knowledge.cases import Case, read_cases
-from cds_service.knowledge.identity import rule_hash
+from cds_service.knowledge.identity import hash_with, rule_hash
+from cds_service.knowledge.sign_off import SignOff
 from cds_service.knowledge.terms import parse_toml, validated
 
 SUMMARY_LIMIT = 139
@@ -199,6 +200,8 @@ class Rule(_Part):
     _evaluate: Evaluate = PrivateAttr()
     _folder: Traversable = PrivateAttr()
     _hash: str = PrivateAttr(default="")
+    _replaced: Mapping[str, Decimal] = PrivateAttr(default_factory=dict)
+    _sign_offs: tuple[SignOff, ...] = PrivateAttr(default=())
 
     @model_validator(mode="after")
     def _is_consistent(self) -> "Rule":
@@ -266,6 +269,35 @@ class Rule(_Part):
     def content_hash(self) -> str:
         """What its files said when it was loaded: the hash of rule.toml and rule.py."""
         return self._hash
+
+    def at_site(self, numbers: Mapping[str, Decimal], sign_offs: Sequence[SignOff]) -> "Rule":
+        """This rule with a site's own numbers by threshold, and what of it the site's clinicians have signed off."""
+        changed = {n: self.thresholds[n].model_copy(update={"value": numbers[n], "local": True}) for n in numbers}
+        found = self.model_copy(update={"thresholds": self.thresholds | changed})
+        found._replaced = {name: self.thresholds[name].value for name in numbers}
+        found._sign_offs = tuple(sign_offs)
+        return found
+
+    @property
+    def replaced(self) -> Mapping[str, Decimal]:
+        """The service's own numbers where the site has set another, by threshold."""
+        return self._replaced
+
+    @property
+    def hash_here(self) -> str:
+        """The content hash, and with it the site's numbers where it has set any: what a sign-off is of."""
+        return hash_with(self._hash, {name: self.thresholds[name].value for name in self._replaced})
+
+    @property
+    def signed_off(self) -> SignOff | None:
+        """The site's sign-off of the rule as it stands; one of anything else does not count."""
+        return next((one for one in self._sign_offs if one.is_of(self.version, self.hash_here)), None)
+
+    @property
+    def outdated_sign_offs(self) -> tuple[SignOff, ...]:
+        """The site's sign-offs of what the rule no longer is, the newest first."""
+        found = [one for one in self._sign_offs if not one.is_of(self.version, self.hash_here)]
+        return tuple(sorted(found, key=lambda one: (one.on, one.version), reverse=True))
 
     def cases(self) -> tuple[Case, ...]:
         """Its specification, read anew.

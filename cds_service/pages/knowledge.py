@@ -1,36 +1,52 @@
 """GET /knowledge and /knowledge/{id}: which rules decide here, what they say and what they rest on, as JSON."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any
 
 from flask import Blueprint, Response, abort
 
-from cds_service.knowledge.described import in_brief, in_full
+from cds_service.knowledge.described import in_brief, in_full, plain
 from cds_service.knowledge.identity import knowledge_hash, source
 from cds_service.knowledge.model import Rule
+from cds_service.rules_in_force import InForce
 
 
-def blueprint(rules: Sequence[Rule]) -> Blueprint:
-    """The routes over ``rules``. Who may see them is asked in one place: the blueprint's ``before_request``."""
+def blueprint(running: Callable[[], InForce]) -> Blueprint:
+    """The routes over the rules as the site has them. Who may see them is asked elsewhere (``operators``)."""
     routes = Blueprint("knowledge", __name__)
-    by_id = {rule.id: rule for rule in rules}
     whole = {"version": source().version, "hash": knowledge_hash()}
-    listed = _json(whole | {"rules": [in_brief(rule) for rule in rules]})
 
     @routes.get("/knowledge")
     def knowledge() -> Response:
-        return Response(listed, content_type="application/json")
+        now = running()
+        return _json(whole | {"rules": [in_brief(rule) | _here(rule, now) for rule in now.all]})
 
     @routes.get("/knowledge/<rule_id>")
     def rule(rule_id: str) -> Response:
-        found = by_id.get(rule_id)
+        now = running()
+        found = now.named(rule_id)
         if found is None:
             abort(404)
-        return Response(_json({"knowledge": whole} | in_full(found)), content_type="application/json")
+        return _json({"knowledge": whole} | in_full(found) | _here(found, now))
 
     return routes
 
 
-def _json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False)
+def _here(rule: Rule, now: InForce) -> dict[str, Any]:
+    """What the site says of a rule: its mode, the numbers that it replaced, and its own sign-offs."""
+    signed = rule.signed_off
+    return {
+        "site": {
+            "mode": now.mode(rule.id),
+            "hash": rule.hash_here,
+            "replaced": plain(dict(rule.replaced)),
+            "review": plain(asdict(signed)) if signed else None,
+            "outdated_reviews": [plain(asdict(one)) for one in rule.outdated_sign_offs],
+        }
+    }
+
+
+def _json(value: Any) -> Response:
+    return Response(json.dumps(value, ensure_ascii=False), content_type="application/json")

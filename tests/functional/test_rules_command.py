@@ -50,6 +50,24 @@ def test_a_rule_is_shown_as_its_page() -> None:
     assert "exactly 3.5 mg/L is not stage I" in invoke("show", "iss-stage", "--cases").stdout
 
 
+def test_a_rule_is_signed_off_by_what_it_shows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = invoke("show", "serum-level").stdout
+    entry = shown[shown.index("[[review]]") :]
+    filled = entry.replace('by = ""', 'by = "A. Able"').replace('role = ""', 'role = "nephrologist"')
+    site = tmp_path / "site.toml"
+    site.write_text(filled.replace("on =  ", "on = 2026-03-01"))
+    monkeypatch.setenv("SITE_PROFILE", str(site))
+    printed = invoke("show", "serum-level").stdout
+    assert "Reviewed at this site by A. Able (nephrologist), 2026-03-01." in printed
+    assert "[[review]]" not in printed
+    limit = '[[threshold]]\nname = "default_to_49_years_above"\nvalue = 2.6\nreason = "our own study"\n'
+    site.write_text(site.read_text() + limit)
+    printed = " ".join(invoke("show", "serum-level").stdout.split())
+    assert "Outdated, so that it does not count: version" in printed
+    assert "set by this" in printed
+    assert "[[review]]" in printed
+
+
 def test_a_rule_that_is_not_there_is_said() -> None:
     result = invoke("show", "iss_stage")
     assert result.exit_code == 1

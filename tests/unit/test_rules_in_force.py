@@ -3,6 +3,7 @@
 import logging
 import os
 from dataclasses import dataclass, field
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 from cds_service.config import SiteProfile, load_site
 from cds_service.errors import ConfigurationError
 from cds_service.knowledge.model import Rule, load
+from cds_service.knowledge.sign_off import SignOff
 from cds_service.rules_in_force import Change, InForce, RulesInForce, changes, in_force
 
 RULES = load()
@@ -52,6 +54,9 @@ def test_without_a_word_of_the_site_all_are_on() -> None:
 def test_modes(modes: list[tuple[str, str]], off: set[str], silent: set[str]) -> None:
     found = in_force(RULES, profile(*modes))
     assert (IDS - ids(found), set(found.silent)) == (off, silent)
+    assert [rule.id for rule in found.all] == [rule.id for rule in RULES]
+    assert {name for name in IDS if found.mode(name) == "off"} == off
+    assert {name for name in IDS if found.mode(name) == "silent"} == silent
 
 
 def rule(found: InForce, name: str) -> Rule:
@@ -141,6 +146,83 @@ def test_no_wording_states_a_number_that_a_site_may_set() -> None:
     assert stated == []
 
 
+# ----------------------------------------------------------------- sign-offs
+
+ISS = next(rule for rule in RULES if rule.id == "iss-stage")
+LEVEL = next(rule for rule in RULES if rule.id == "serum-level")
+SIGNED = {"id": "iss-stage", "version": ISS.version, "hash": ISS.content_hash, "by": "A. Able", "role": "haematologist"}
+
+
+def signed(threshold: str = "", **changed: str) -> SiteProfile:
+    numbers = [{"name": "default_to_49_years_above", "value": Decimal(threshold), "reason": "r"}] if threshold else []
+    entry = SIGNED | {"on": date(2026, 3, 1)} | changed
+    return SiteProfile.model_validate({"review": [entry], "threshold": numbers})
+
+
+def test_a_sign_off_of_the_rule_as_it_stands_counts() -> None:
+    found = in_force(RULES, signed())
+    one = rule(found, "iss-stage")
+    assert one.signed_off == SignOff(ISS.version, ISS.content_hash, "A. Able", "haematologist", date(2026, 3, 1))
+    assert one.outdated_sign_offs == ()
+    assert [r.id for r in found.rules if r.signed_off] == ["iss-stage"]
+    assert ISS.signed_off is None, "the package's own rule stays as it is"
+
+
+@pytest.mark.parametrize(
+    "changed", [{"version": "0.9.0", "hash": f"sha256:{'0' * 64}"}, {"hash": f"sha256:{'0' * 64}"}]
+)
+def test_a_sign_off_of_what_the_rule_no_longer_is_does_not_count_and_is_told(
+    changed: dict[str, str], caplog: pytest.LogCaptureFixture
+) -> None:
+    site = signed(**changed)
+    one = rule(in_force(RULES, site), "iss-stage")
+    assert one.signed_off is None
+    assert [(old.version, old.hash) for old in one.outdated_sign_offs] == [
+        (changed.get("version", ISS.version), changed["hash"])
+    ]
+    RulesInForce(RULES, site)
+    assert "does not count" in caplog.text
+
+
+def test_a_number_of_the_site_is_part_of_what_is_signed_off() -> None:
+    plain = {"id": LEVEL.id, "version": LEVEL.version, "hash": LEVEL.content_hash}
+    assert rule(in_force(RULES, signed(**plain)), LEVEL.id).signed_off
+    here = rule(in_force(RULES, signed("2.6", **plain)), LEVEL.id)
+    assert (here.signed_off, here.replaced) == (
+        None,
+        {"default_to_49_years_above": LEVEL.value("default_to_49_years_above")},
+    )
+    with_it = signed("2.6", **plain | {"hash": here.hash_here})
+    assert rule(in_force(RULES, with_it), LEVEL.id).signed_off
+    assert rule(in_force(RULES, signed("2.7", **plain | {"hash": here.hash_here})), LEVEL.id).signed_off is None
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"id": "iss"}, "review of 'iss'; expected one of albumin-b2m-ratio, "),
+        ({"version": "99.0.0", "hash": f"sha256:{'0' * 64}"}, "version 99.0.0, which is yet to come; expected"),
+        ({"version": "0.9.0"}, "version 0.9.0, but the hash is not of that one; expected"),
+    ],
+)
+def test_a_sign_off_of_what_cannot_be_is_refused(changed: dict[str, str], said: str) -> None:
+    with pytest.raises(ConfigurationError) as refused:
+        in_force(RULES, signed(**changed))
+    assert said in str(refused.value)
+
+
+@pytest.mark.parametrize("changed", [{"by": ""}, {"role": ""}, {"hash": "sha256:0"}, {"version": "1"}, {"on": "soon"}])
+def test_a_sign_off_that_is_not_whole_is_refused(changed: dict[str, str]) -> None:
+    with pytest.raises(ValueError, match=rf"review\.0\.{next(iter(changed))}"):
+        signed(**changed)
+
+
+def test_a_version_is_signed_off_once() -> None:
+    entry = SIGNED | {"on": date(2026, 3, 1)}
+    with pytest.raises(ValueError, match=f"review iss-stage {ISS.version} stands there twice"):
+        SiteProfile.model_validate({"review": [entry, entry]})
+
+
 # ----------------------------------------------------------------- read anew
 
 
@@ -202,6 +284,26 @@ def test_a_profile_that_cannot_be_used_changes_nothing(
     running.now = 40
     assert rules().silent == {"trend"}
     assert caplog.text == "", "said once"
+
+
+def test_a_sign_off_is_read_anew_and_a_typo_in_it_changes_nothing(
+    running: Running, caplog: pytest.LogCaptureFixture
+) -> None:
+    rules = running.start()
+    entry = "[[review]]\n" + "".join(f'{name} = "{value}"\n' for name, value in SIGNED.items()) + "on = 2026-03-01\n"
+    running.write(entry)
+    running.now = 20
+    assert rule(rules(), "iss-stage").signed_off
+    assert running.told[-1] == (
+        Change(f"review iss-stage {ISS.version}", "2026-03-01", f"A. Able, haematologist, {ISS.content_hash}"),
+    )
+    running.write(entry.replace("iss-stage", "iss-stages"))
+    running.now = 40
+    assert rule(rules(), "iss-stage").signed_off
+    assert "review of 'iss-stages'; expected one of" in caplog.text
+    running.write("")
+    running.now = 60
+    assert rule(rules(), "iss-stage").signed_off is None
 
 
 def test_a_profile_that_is_gone_changes_nothing(running: Running) -> None:

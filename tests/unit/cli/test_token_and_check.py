@@ -179,3 +179,17 @@ def test_check_names_knowledge_that_cannot_be_used(monkeypatch: pytest.MonkeyPat
     refused = run("check")
     assert refused.exit_code == 1
     assert "✗ rules/x/rule.toml: no title" in refused.output
+
+
+def test_check_counts_sign_offs_and_names_those_that_do_not_count(keys: Path) -> None:
+    entry = (
+        '[[review]]\nid = "trend"\nversion = "{}"\nhash = "sha256:'
+        + "0" * 64
+        + '"\nby = "A"\nrole = "B"\non = 2026-03-01'
+    )
+    checked = run("check", "--offline", SITE_PROFILE=profile(keys, entry.format("0.1.0")))
+    assert "0 rules signed off by this site as they stand" in checked.output
+    assert "! Outdated sign-offs, which do not count: trend" in checked.output
+    refused = run("check", "--offline", SITE_PROFILE=profile(keys, entry.format("99.0.0")))
+    assert refused.exit_code == 1
+    assert "✗ SITE_PROFILE: review of trend version 99.0.0" in refused.output
