@@ -297,8 +297,9 @@ class Facts:
     ``under_review`` maps a specimen to the B2M result a card is about: a ``Result``, or the ``MissingData`` that stands
     in its place. Rules look at one specimen at a time: ``specimen``, set by ``of``. ``unknown`` names the prefetch
     groups of which "not there" does not mean "none"; ``ignored`` counts, by reason, what was not read. ``fates`` says
-    what became of each Observation of the chart whose code we know, by its place. ``unrecognised_medications``: how
-    many entries of the medication list name no drug that we know.
+    what became of each Observation of the chart whose code we know, by its place. ``unrecognised_medications``:
+    what those entries of the medication list are called that name no drug we know, "" where they do not say (text from
+    the chart: escape it).
 
     Where B2M tests are being ordered, rules look at these (``ordered``) and no result is under review;
     ``also_ordered`` are the analytes of all the draft orders.
@@ -310,7 +311,7 @@ class Facts:
     results: tuple[Result, ...] = ()
     problems: tuple[Problem, ...] = ()
     medications: tuple[Medication, ...] = ()
-    unrecognised_medications: int = 0
+    unrecognised_medications: tuple[str, ...] = ()
     procedures: tuple[Procedure, ...] = ()
     coded: tuple[CodedResult, ...] = ()
     missing: tuple[MissingData, ...] = ()

@@ -109,8 +109,8 @@ class _State:
 
 def read_medications(
     resources: Iterable[Json], medications_by_reference: Mapping[str, Json], as_of: datetime
-) -> tuple[tuple[Medication, ...], tuple[MissingData, ...], int]:
-    """The drugs that rules have a name for, what could not be read of those, and how many entries name no such drug.
+) -> tuple[tuple[Medication, ...], tuple[MissingData, ...], tuple[str, ...]]:
+    """The drugs that rules have a name for, what could not be read of those, and what the other entries are called.
 
     ``medications_by_reference``: Medication resources by every reference or URL that may stand for them. What did not
     happen (cancelled, not taken, entered in error, asked not to be given) is no medication and is not counted. One
@@ -118,7 +118,7 @@ def read_medications(
     """
     read: list[Medication] = []
     missing: list[MissingData] = []
-    unrecognised = 0
+    unrecognised: list[str] = []
     for resource in resources:
         course = _course(resource)
         if text(resource, "resourceType") not in _COURSES or course is _Course.NEVER:
@@ -128,13 +128,13 @@ def read_medications(
             missing.append(MissingData("medications", Reason.UNAVAILABLE, reference=reference_of(resource)))
             continue
         meant = _meanings(resource, product)
-        unrecognised += not meant
+        unrecognised += [] if meant else [_called(resource, product)]
         state = _state(resource, product, course, as_of) if meant else None
         if isinstance(state, _State):
             read += [_medication(resource, term, named, state) for term, named in meant.items()]
         elif state:
             missing.append(MissingData("medications", state, reference=reference_of(resource)))
-    return tuple(read), tuple(missing), unrecognised
+    return tuple(read), tuple(missing), tuple(unrecognised)
 
 
 def _course(resource: Json) -> _Course | None:
@@ -198,6 +198,14 @@ def _concepts(resource: Json, product: Json) -> Iterator[object]:
         if ingredient.get("isActive") is not False and not ingredient.get("modifierExtension"):
             yield ingredient.get("itemCodeableConcept")
             yield element(ingredient, "item", "concept")
+
+
+def _called(resource: Json, product: Json) -> str:
+    """What an entry calls its drug, in the words of the chart; "" where it does not say."""
+    concepts = list(_concepts(resource, product))
+    names = [text(concept, "text") for concept in concepts]
+    names += [text(coding, "display") for concept in concepts for coding in objects(concept, "coding")]
+    return next((name for name in names if name.strip()), "")
 
 
 def _meanings(resource: Json, product: Json) -> dict[DrugTerm, _Named]:

@@ -12,6 +12,8 @@ from cds_service.knowledge.terms import limit
 _MEDICATIONS = "medications"
 _STEROID = "glucocorticoid"
 _MOST_NAMED = 2
+#: The longest name of an entry that is shown in full, in characters.
+_NAME = 40
 _DAY = len("2026-03-02")
 _UNDATED = datetime.max.replace(tzinfo=UTC)
 
@@ -164,10 +166,19 @@ def in_words(facts: Facts, drugs: Sequence[Medication]) -> dict[str, str]:
     """What fills the wording of a rule: ``drug``, each with the day it began, and ``others``, which no code tells."""
     named = [f"{m.label} ({m.start.printed[:_DAY] if m.start else 'undated'})" for m in drugs]
     listed = " and ".join(named) if len(named) <= _MOST_NAMED else f"{', '.join(named[:_MOST_NAMED])} and others"
-    return {"drug": listed, "others": _others(facts.unrecognised_medications)}
+    return {"drug": listed, "others": _others(facts)}
 
 
-def _others(count: int) -> str:
-    """How many entries of the list tell nothing, as the end of a sentence; "" for none."""
+def _others(facts: Facts) -> str:
+    """How many entries of the list tell nothing, and what the first are called, as the end of a sentence."""
+    count = len(facts.unrecognised_medications)
     entries = "1 other entry of the list carries" if count == 1 else f"{count} other entries of the list carry"
-    return f"; {entries} no code that this service knows" if count else ""
+    return f"; {entries} no code that this service knows{unrecognised(facts)}" if count else ""
+
+
+def unrecognised(facts: Facts) -> str:
+    """What the first entries are called that name no drug we know, in brackets; "" where none is called anything."""
+    names = list(dict.fromkeys(" ".join(name.split()) for name in facts.unrecognised_medications if name.strip()))
+    quoted = [f"“{name}”" if len(name) <= _NAME else f"“{name[: _NAME - 1]}…”" for name in names[:_MOST_NAMED]]
+    more = " and others" if len(names) > _MOST_NAMED else ""
+    return f" ({', '.join(quoted)}{more})" if quoted else ""

@@ -5,6 +5,7 @@ with an optional "@" and a name of its own ("creatinine@earlier"); as a table ``
 days from the B2M (or dated = "2026-03-02"), loinc, provisional, upper_limit, lower_limit, laboratory, method, analyte
 (another one than that of the name). ``problems``, ``medications``, ``procedures`` and ``coded`` (item = "present") go
 by their keys, as tables with ``days`` and more. ``unknown`` names groups of which "not there" does not mean "none".
+``unrecognised_medications`` lists what the entries are called that name no drug we know, "" where they do not say.
 ``ordered`` names the specimens of the B2M tests that are being ordered (as a table with ``loinc``, another than the
 first code of its analyte), in ``planned_days`` if not now, and
 ``also_ordered`` the analytes of the other drafts; ``days`` are then those from the call.
@@ -109,7 +110,7 @@ def _facts(given: dict[str, Any]) -> Facts:
         results=tuple(results),
         problems=tuple(_problem(entry) for entry in given.get("problems", ())),
         medications=tuple(_medication(entry) for entry in given.get("medications", ())),
-        unrecognised_medications=given.get("unrecognised_medications", 0),
+        unrecognised_medications=tuple(given.get("unrecognised_medications", ())),
         procedures=tuple(_procedure(entry) for entry in given.get("procedures", ())),
         coded=tuple(_coded(item, entry) for item, entry in given.get("coded", {}).items()),
         missing=missing,

@@ -14,11 +14,12 @@ from cds_service.app import create_app
 from cds_service.config import Settings
 from cds_service.facts import Facts
 from cds_service.fhir.shape import Json
+from cds_service.knowledge import terms
 from cds_service.knowledge.model import Finding, Rule
 from cds_service.replay.calls import dump_json
 from tests.failure_matrix import row
 from tests.functional.run import RULES, post
-from tests.unit.fhir.make import bundle, call, observation, patient, quantity
+from tests.unit.fhir.make import bundle, call, condition, observation, patient, quantity
 
 REVIEW, CHART = "b2m-result-review", "b2m-chart-review"
 SELECT, SIGN = "b2m-order-select-companions", "b2m-order-sign-companions"
@@ -171,6 +172,24 @@ def test_text_of_a_unit_that_we_do_not_know_stays_out_of_the_summary() -> None:
     (card,) = post(REVIEW, call(bundle(odd))).get_json()["cards"]
     assert card["summary"].startswith("Serum B2M 6 mg/L, above")
     assert "&lt;img" in card["detail"]
+
+
+def test_the_name_of_a_drug_that_we_do_not_know_is_only_text() -> None:
+    drug = {
+        "resourceType": "MedicationRequest",
+        "id": "m",
+        "status": "active",
+        "intent": "order",
+        "subject": {"reference": "Patient/p"},
+        "medicationCodeableConcept": {"text": "<img src=x> [x](http://x.example) **y**"},
+    }
+    myeloma = bundle(condition((terms.ICD10CM, "C90.00")))
+    request = call(bundle(observation()), conditions=myeloma, medications=bundle(drug))
+    (card,) = post(REVIEW, request).get_json()["cards"]
+    assert "1 other entry of the list carries no code that this service knows (“&lt;img src=x&gt;" in card["detail"]
+    assert "<img" not in card["detail"]
+    assert "[x](" not in card["detail"]
+    assert "img" not in card["summary"]
 
 
 @row("too many entries", "400")

@@ -46,19 +46,21 @@ def administration(*codings: tuple[str, str], **parts: Any) -> dict[str, Any]:
 MADE = {"MedicationRequest": request, "MedicationStatement": statement, "MedicationAdministration": administration}
 
 
-def read(*resources: Any, **by_reference: Any) -> tuple[tuple[Medication, ...], tuple[MissingData, ...], int]:
+def read(
+    *resources: Any, **by_reference: Any
+) -> tuple[tuple[Medication, ...], tuple[MissingData, ...], tuple[str, ...]]:
     return read_medications(resources, by_reference, AS_OF)
 
 
 def only(*resources: Any, known: dict[str, Any] | None = None) -> Medication:
     (found,), missing, unrecognised = read_medications(resources, known or {}, AS_OF)
-    assert (missing, unrecognised) == ((), 0)
+    assert (missing, unrecognised) == ((), ())
     return found
 
 
 def reason(made: dict[str, Any]) -> Reason:
     found, (missing,), unrecognised = read(made)
-    assert (found, unrecognised, missing.item, missing.reference) == ((), 0, "medications", reference(made))
+    assert (found, unrecognised, missing.item, missing.reference) == ((), (), "medications", reference(made))
     return missing.reason
 
 
@@ -135,7 +137,7 @@ def test_statuses_that_count(kind: str, status: str, ongoing: bool, evidence: Ev
 )
 @pytest.mark.parametrize("coding", [BORTEZOMIB, UNKNOWN_DRUG])
 def test_what_did_not_happen_is_no_medication(kind: str, parts: dict[str, Any], coding: tuple[str, str]) -> None:
-    assert read(MADE[kind](coding, **parts)) == ((), (), 0)
+    assert read(MADE[kind](coding, **parts)) == ((), (), ())
 
 
 @pytest.mark.parametrize(
@@ -174,16 +176,36 @@ def test_why_a_drug_is_not_read(kind: str, parts: dict[str, Any], why: Reason) -
 
 @pytest.mark.parametrize("parts", [{"status": "bogus"}, {"modifierExtension": [{"url": "x"}]}, {}])
 def test_nothing_is_missed_of_a_drug_that_no_rule_names(parts: dict[str, Any]) -> None:
-    assert read(request(UNKNOWN_DRUG, **parts)) == ((), (), 1)
+    assert read(request(UNKNOWN_DRUG, **parts)) == ((), (), ("",))
 
 
-def test_entries_without_a_drug_that_we_recognise_are_counted() -> None:
+def test_entries_without_a_drug_that_we_recognise_are_named() -> None:
     texted = request() | {"medicationCodeableConcept": {"text": "bortezomib"}}
     lost = request() | {"medicationCodeableConcept": None, "medicationReference": {"reference": "Medication/x"}}
     other = [{"resourceType": "Medication", "code": concept(UNKNOWN_DRUG)}, {"resourceType": 7}, {}]
     found, missing, unrecognised = read(request(), request(UNKNOWN_DRUG), texted, lost, *other)
-    assert (len(found), unrecognised) == (1, 2)
+    assert (len(found), unrecognised) == (1, ("", "bortezomib"))
     assert [(m.item, m.reason) for m in missing] == [("medications", Reason.UNAVAILABLE)], "lost may be any drug"
+
+
+@pytest.mark.parametrize(
+    ("concept_of_it", "name"),
+    [
+        ({"text": "Velcade", "coding": [{"display": "bortezomib"}]}, "Velcade"),
+        ({"text": "  ", "coding": [{"code": "x"}, {"display": "bortezomib"}]}, "bortezomib"),
+        ({"coding": [{"code": "x"}]}, ""),
+        ({"text": 7, "coding": [7, {"display": ["x"]}]}, ""),
+        (None, ""),
+    ],
+)
+def test_what_an_entry_is_called(concept_of_it: Any, name: str) -> None:
+    assert read(request() | {"medicationCodeableConcept": concept_of_it})[2] == (name,)
+
+
+def test_what_an_entry_is_called_by_its_medication() -> None:
+    product = {"resourceType": "Medication", "code": {"text": "Velcade"}}
+    _, _, unrecognised = read_medications([request(**R4_REFERENCE)], {"Medication/d": product}, AS_OF)
+    assert unrecognised == ("Velcade",)
 
 
 @pytest.mark.parametrize("refused", [{"doNotPerform": False}, {"notGiven": False}, {"taken": "y"}, {"taken": "na"}])
@@ -327,7 +349,7 @@ def test_the_ingredients_of_a_medication() -> None:
     mixture = {"resourceType": "Medication", "ingredient": [r4, r5, inactive, altered]}
     found, missing, unrecognised = read_medications([request(**R4_REFERENCE)], {"Medication/d": mixture}, AS_OF)
     assert {drug.key for drug in found} == {"bortezomib", "dexamethasone"}
-    assert (missing, unrecognised) == ((), 0)
+    assert (missing, unrecognised) == ((), ())
 
 
 @pytest.mark.parametrize(
@@ -424,7 +446,7 @@ def test_whatever_a_chart_holds_is_read_or_missing_or_not_recognised(
 ) -> None:
     made = MADE[kind](medicationReference={"reference": "Medication/d"}) | parts
     found, missing, unrecognised = read_medications([made, request()], {"Medication/d": product}, AS_OF)
-    assert len(found) + len(missing) + unrecognised in (1, 2)
+    assert len(found) + len(missing) + len(unrecognised) in (1, 2)
     assert found[-1].key == "bortezomib"
 
 

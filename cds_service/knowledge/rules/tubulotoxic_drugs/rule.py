@@ -3,7 +3,7 @@
 from cds_service.facts import Facts, Medication, Presence, Result
 from cds_service.knowledge import context, levels, states, urine
 from cds_service.knowledge.model import Finding, Rule
-from cds_service.knowledge.treatment import current_drugs, list_is_whole
+from cds_service.knowledge.treatment import current_drugs, list_is_whole, unrecognised
 from cds_service.knowledge.urine import Acidity
 
 _SOURCED = "tubulotoxic-sourced"
@@ -20,7 +20,7 @@ def evaluate(facts: Facts, rule: Rule) -> Finding | None:
     others = [m for m in given if _SOURCED not in m.classes]
     phosphate = context.beside(facts, b2m.when, rule.value("beside_days_to"), "phosphate") if given else ()
     beside = _beside(facts, rule, b2m, phosphate) if given else ""
-    values = {"sourced": _named(sourced), "unsourced": _named(others), "beside": beside}
+    values = {"sourced": _named(sourced), "unsourced": _named(others), "beside": beside, "entries": unrecognised(facts)}
     return rule.finding(
         _outcome(facts, sourced, others),
         facts.specimen,
@@ -53,7 +53,7 @@ def _notes(facts: Facts, sourced: list[Medication], others: list[Medication]) ->
         "also_unsourced": bool(sourced and others),
         "window": named,
         "list_incomplete": named and not list_is_whole(facts),
-        "unrecognised": not named and list_is_whole(facts) and facts.unrecognised_medications > 0,
+        "unrecognised": not named and list_is_whole(facts) and bool(facts.unrecognised_medications),
         "tenofovir": any(m.key == "tenofovir-disoproxil" for m in sourced),
     }
     return tuple(note for note, holds in asked.items() if holds)
