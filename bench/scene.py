@@ -18,7 +18,7 @@ from bench.bodies import USUAL, bodies, without
 from bench.load import Request, send
 from bench.processes import HOST, MeasureError, family, workers_of
 from bench.reference import Reference
-from bench.servers import Service, allowed, fhir_server, our_service, registered
+from bench.servers import Service, allowed, fhir_server, our_service, pseudonym_keys, registered
 from bench.steady import Case
 from cds_service.record import tables
 from cds_service.record.engine import open_engine
@@ -130,11 +130,10 @@ def scene(folder: Path, workers: int, *, on_postgresql: bool) -> Iterator[Scene]
             migrate(open_engine(database))
         keys = f'jku = "http://{HOST}:{fhir_port}/jwks.json"\nfhir_servers = ["{fhir}"]'
         (folder / "clock").write_text("0")
-        (folder / "pseudonym-keys").write_text(f"k1:{'5a' * 32}\n")
         variables = {
             "PUBLIC_BASE_URL": BASE,
             "DATABASE_URL": database,
-            "PSEUDONYM_KEYS": str(folder / "pseudonym-keys"),
+            "PSEUDONYM_KEYS": str(pseudonym_keys(folder)),
             "REPEAT_AFTER_HOURS": "0",  # the same body is sent again and again, and has to get its card each time
             "CLOCK_FILE": str(folder / "clock"),
         }

@@ -116,6 +116,8 @@ def contenders(folder: Path, workers: int, healthchain: Path | None) -> Iterator
             return stack.enter_context(under_gunicorn(name, folder, workers))
 
         found = [Contender("ours, open access", *ours("open", environment={"OPEN_ACCESS": "1"}), as_sent, check_cards)]
+        remembering = {"OPEN_ACCESS": "1", "PSEUDONYM_KEYS": str(pseudonym_keys(folder))}
+        found.append(Contender("ours, with history", *ours("history", environment=remembering), as_sent, check_cards))
         for algorithm in ("RS384", "ES384"):
             ehr = Ehr(_made(folder / algorithm), algorithm)
             keys = f'jwks_file = "{_key_file(ehr)}"'
@@ -132,6 +134,13 @@ def contenders(folder: Path, workers: int, healthchain: Path | None) -> Iterator
             at = stack.enter_context(_healthchain_service(healthchain, folder, workers))
             found.append(Contender(HEALTHCHAIN.replace("==", " "), *at, _to_healthchain, check_cards))
         yield found
+
+
+def pseudonym_keys(folder: Path) -> Path:
+    """A file of keys, with which the service asks what was shown before."""
+    file = folder / "pseudonym-keys"
+    file.write_text(f"k1:{'5a' * 32}\n")
+    return file
 
 
 def _made(folder: Path) -> Path:

@@ -32,7 +32,7 @@ def _run(*arguments: str) -> str:
 
 def test_all_servers_are_compared() -> None:
     told = _run("compare", "--quick", "--size", "10 kB", "--size", "40 kB")
-    for name in ("open access", "RS384", "ES384", "all fetched", "echo", "floor", "whole Bundles"):
+    for name in ("open access", "with history", "RS384", "ES384", "all fetched", "echo", "floor", "whole Bundles"):
         assert told.count(name) >= 3, name
     assert "HealthChain is left out" in told
 
