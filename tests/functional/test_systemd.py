@@ -138,9 +138,14 @@ def test_it_starts_tells_systemd_that_it_has_and_reloads(tmp_path: Path) -> None
         with running(command_of("cds-service.service"), port, own) as process:
             assert systemd.recv(1000).startswith(b"READY=1")
             children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
-            first = set(children.read_text("ascii").split())
+
+            def workers() -> set[str]:
+                return set(children.read_text("ascii").split())
+
+            until(lambda: len(workers()) == Settings().workers)
+            first = workers()
             process.send_signal(reload)
-            until(lambda: len(now := set(children.read_text("ascii").split())) == len(first) and not now & first)
+            until(lambda: len(now := workers()) == Settings().workers and not now & first)
             assert requests.get(f"http://127.0.0.1:{port}/readyz", timeout=10).status_code == 200
     assert process.returncode == 0
 
