@@ -14,6 +14,7 @@ from cds_service.models import FeedbackRequest, HookRequest
 _Model = TypeVar("_Model", bound=BaseModel)
 #: FHIR resources in Bundles in a call are a dozen levels deep; what validates them recurses.
 _MOST_LEVELS = 100
+_CONTAINERS = frozenset({dict, list})
 _SAID = {
     "missing": "is required",
     "uuid_parsing": "expected a UUID",
@@ -61,11 +62,13 @@ def check_depth(document: Any) -> None:
 
 
 def _is_deeper_than(levels: int, document: Any) -> bool:
-    """Whether objects and lists are nested more deeply; ``type`` and not ``isinstance``: it halves the time."""
+    """Whether objects and lists are nested more deeply. All of a body is walked: each step is one for the interpreter."""
     level: list[Any] = [[document]]
     for _ in range(levels + 1):
-        values = (value for node in level for value in (node.values() if type(node) is dict else node))
-        level = [value for value in values if type(value) is dict or type(value) is list]
+        values: list[Any] = []
+        for node in level:
+            values += node.values() if type(node) is dict else node
+        level = [value for value in values if type(value) in _CONTAINERS]
         if not level:
             return False
     return True
