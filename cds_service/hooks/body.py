@@ -62,7 +62,7 @@ def check_depth(document: Any) -> None:
 
 
 def _is_deeper_than(levels: int, document: Any) -> bool:
-    """Whether objects and lists are nested more deeply. All of a body is walked: each step is one for the interpreter."""
+    """Whether objects and lists are nested more deeply. All of a body is walked, so each step is a plain one."""
     level: list[Any] = [[document]]
     for _ in range(levels + 1):
         values: list[Any] = []
