@@ -329,13 +329,20 @@ def section(title: str, items: list[str]) -> list[str]:
 def _input_row(result: Result, facts: Facts) -> tuple[str, ...]:
     given = result.reference_range
     return (
-        escape(terms.analytes()[result.analyte].short) + (" (provisional)" if result.provisional else ""),
+        escape(_named(result)) + (" (provisional)" if result.provisional else ""),
         escape(result.printed),
         escape(result.quantity) if result.quantity != result.printed else "–",
         escape(_taken(result.when)),
         _age(result.when.days_old(facts.as_of)),
         escape(given.printed, 40) if given and given.printed else "not given",
     )
+
+
+def _named(result: Result) -> str:
+    """What was measured, and how where its code tells it: two methods of one day are two rows."""
+    method = terms.analyte_of_loinc()[result.loinc][1].method
+    short = terms.analytes()[result.analyte].short
+    return f"{short} ({method})" if method else short
 
 
 def _taken(when: Moment) -> str:

@@ -68,7 +68,7 @@ class Unit:
 class LoincCode:
     """A LOINC code of an analyte, with its property and the dimensions of which the unit of a result has to be one.
 
-    ``equation`` is the one that an eGFR filed under it stands for.
+    ``equation`` is the one that an eGFR filed under it stands for; ``method`` tells it from the analyte's other codes.
     """
 
     code: str
@@ -76,6 +76,7 @@ class LoincCode:
     name: str
     dimensions: tuple[str, ...]
     equation: str = ""
+    method: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,7 +236,8 @@ def _analyte(row: dict[str, Any]) -> Analyte:
 
 def _loinc_code(row: dict[str, Any]) -> LoincCode:
     dimensions = (row["dimension"],) if "dimension" in row else DIMENSIONS_OF_PROPERTY[row["property"]]
-    return LoincCode(row["code"], row["property"], row["name"], dimensions, row.get("equation", ""))
+    of_it = row.get("equation", ""), row.get("method", "")
+    return LoincCode(row["code"], row["property"], row["name"], dimensions, *of_it)
 
 
 def _slip(row: dict[str, Any]) -> Slip:
