@@ -13,7 +13,7 @@ FROM python:3.13-slim AS build
 WORKDIR /src
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 RUN python -m venv /opt/venv
-COPY pyproject.toml constraints.txt README.md LICENSE NOTICE ./
+COPY pyproject.toml constraints.txt README.md KNOWLEDGE.md LICENSE NOTICE ./
 COPY cds_service cds_service
 COPY fhir_fixtures fhir_fixtures
 RUN /opt/venv/bin/pip install --constraint constraints.txt '.[postgresql]'

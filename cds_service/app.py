@@ -21,6 +21,7 @@ from cds_service.knowledge import model
 from cds_service.knowledge.model import Rule
 from cds_service.models import HookRequest
 from cds_service.pages import knowledge, operations
+from cds_service.pages import rules as rule_pages
 from cds_service.record import logs
 from cds_service.record.metrics import Metrics
 from cds_service.record.pseudonyms import load_pseudonyms
@@ -32,6 +33,7 @@ AUDIENCES: dict[str, operators.Audience] = {
     "hooks": "clients",
     "knowledge": "operators",
     "metrics": "operators",
+    "pages": "operators",
     "probes": "anybody",
     "workbench": "operators",
 }
@@ -131,6 +133,7 @@ def create_app(
     access_log.register(app, metrics)
     app.register_blueprint(routes.blueprint(service))
     app.register_blueprint(knowledge.blueprint(running))
+    app.register_blueprint(rule_pages.blueprint(running, store, workbench=settings.workbench))
     app.register_blueprint(operations.probes(ready))
     app.register_blueprint(operations.measures(metrics, ready, __version__))
     if settings.workbench:

@@ -44,19 +44,10 @@ def _rows(found: Report) -> Iterator[dict[str, Any]]:
     for line in found.lines:
         values = (
             *(line.rule, line.version, line.month, line.shown, line.accepted, line.overridden, line.unanswered),
-            _waited(line),
+            line.answered_after,
             _reasons(line),
         )
         yield dict(zip(_COLUMNS, values, strict=True))
-
-
-def _waited(line: Line) -> str:
-    """The median time to a reaction, in words."""
-    waited = line.time_to_answer
-    if waited is None:
-        return ""
-    minutes = round(waited.total_seconds() / 60)
-    return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h"
 
 
 def _reasons(line: Line) -> str:

@@ -12,6 +12,7 @@ from cds_service.config import Settings
 from cds_service.errors import MalformedCall
 from cds_service.fhir.local_codes import LocalCodes
 from cds_service.fhir.shape import Json
+from cds_service.hooks.security_headers import PAGE_POLICY
 from cds_service.hooks.services import services
 from cds_service.models import Response
 from cds_service.pages import html
@@ -100,13 +101,7 @@ class Shown:
 
 def blueprint(bench: Bench) -> Blueprint:
     """The workbench of an installation. Who may see it is asked in one place: the blueprint's ``before_request``."""
-    routes = Blueprint(
-        "workbench",
-        __name__,
-        static_folder="static",
-        static_url_path="/workbench/static",
-        template_folder="templates",
-    )
+    routes = Blueprint("workbench", __name__, template_folder="templates")
 
     @routes.get("/")
     def choose() -> str:
@@ -126,7 +121,7 @@ def blueprint(bench: Bench) -> Blueprint:
 
     @routes.after_request
     def restrict(answer: Answer) -> Answer:
-        answer.headers["Content-Security-Policy"] = html.POLICY
+        answer.headers["Content-Security-Policy"] = PAGE_POLICY
         return answer
 
     return routes

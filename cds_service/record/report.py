@@ -4,7 +4,7 @@ And which rules fire out of their usual range.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from math import sqrt
@@ -46,6 +46,15 @@ class Line:
         """The median time from a card to the reaction to it."""
         return timedelta(seconds=median(self.seconds)) if self.seconds else None
 
+    @property
+    def answered_after(self) -> str:
+        """The same in words, "" where nobody has reacted."""
+        waited = self.time_to_answer
+        if waited is None:
+            return ""
+        minutes = round(waited.total_seconds() / 60)
+        return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h"
+
 
 @dataclass(frozen=True, slots=True)
 class Unusual:
@@ -59,30 +68,42 @@ class Unusual:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What became of the cards since a time, and which rules fire out of their usual range."""
+    """What became of the cards since a time, and which rules fire out of their usual range.
+
+    ``fired``: by rule and month, in how many of the ``decisions_by_month`` it found something.
+    """
 
     lines: tuple[Line, ...]
     unusual: tuple[Unusual, ...]
-    decisions: int
+    decisions_by_month: Mapping[str, int]
+    fired: Mapping[str, Mapping[str, int]]
     unknown_cards: int
 
+    @property
+    def decisions(self) -> int:
+        """How many there were."""
+        return sum(self.decisions_by_month.values())
 
-def report(connection: Connection, since: datetime | None = None) -> Report:
-    """The report of a store: every card and its last reaction, by the rules that spoke on it."""
+
+def report(connection: Connection, since: datetime | None = None, rule: str | None = None) -> Report:
+    """The report of a store, of one rule or of all: every card and its last reaction, by the rules that spoke on it."""
     lines: dict[tuple[str, str, str], Line] = {}
-    for row in _cards(connection, since):
+    for row in _cards(connection, since, rule):
         key = (row.rule, row.version, f"{row.at:%Y-%m}")
         line = lines.setdefault(key, Line(*key))
         line.shown += 1
         if row.outcome:
             _count(line, row)
     found, decisions = _found_by_month(connection, since)
+    if rule is not None:
+        found = {rule: found[rule]}
     known = select(tables.card.c.uuid)
     unknown = select(func.count(tables.feedback.c.card.distinct())).where(tables.feedback.c.card.not_in(known))
     return Report(
         lines=tuple(lines[key] for key in sorted(lines)),
         unusual=tuple(_unusual(found, decisions)),
-        decisions=sum(decisions.values()),
+        decisions_by_month=decisions,
+        fired=found,
         unknown_cards=connection.scalar(unknown) or 0,
     )
 
@@ -96,7 +117,7 @@ def _count(line: Line, reaction: Any) -> None:
     line.seconds.append(max((reaction.outcome_at - reaction.at).total_seconds(), 0))
 
 
-def _cards(connection: Connection, since: datetime | None) -> Iterable[Any]:
+def _cards(connection: Connection, since: datetime | None, only: str | None) -> Iterable[Any]:
     """Each card with each rule that spoke on it, and the last reaction of the client that it was sent to."""
     card, decision, rule, reaction = tables.card, tables.decision, tables.card_rule, last_reactions()
     answer = (reaction.c.outcome, reaction.c.outcome_at, reaction.c.reason_code)
@@ -108,6 +129,7 @@ def _cards(connection: Connection, since: datetime | None) -> Iterable[Any]:
         .outerjoin(reaction, (reaction.c.card == card.c.uuid) & (reaction.c.client == decision.c.client))
     )
     asked = asked.where(decision.c.at >= since) if since else asked
+    asked = asked.where(rule.c.rule == only) if only else asked
     return connection.execution_options(yield_per=_AT_ONCE).execute(asked)
 
 

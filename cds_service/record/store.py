@@ -1,5 +1,6 @@
 """The store: what is kept of calls and feedback, and which tokens were used. Cards go out without it too."""
 
+import logging
 import time
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -21,6 +22,7 @@ from cds_service.record.queries import LastShown, last_shown, note_site_changes
 from cds_service.record.schema import REVISION, NotMigrated, make_in_memory, migrate, revision_of
 from cds_service.rules_in_force import Change
 
+_log = logging.getLogger(__name__)
 _FORGET_EVERY = timedelta(minutes=1)
 #: How many cards are asked for in one query, far below what a database takes.
 _AT_ONCE = 500
@@ -77,6 +79,24 @@ class Store:
         """
         with self._transaction(None):
             pass
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A connection for what only reads and may take long: that it failed keeps no call from the store.
+
+        Raises:
+            StoreUnavailable: the store cannot be had, also where it is lost in the middle.
+        """
+        if not self._ready:
+            self.ping()
+        if self._circuit.is_open:
+            raise StoreUnavailable
+        try:
+            with self._engine.connect().execution_options(reads=True) as connection:
+                yield connection
+        except FAILURES as error:
+            _log.warning("a report could not be read from the store: %s", reason(error))
+            raise StoreUnavailable from None
 
     def disconnect(self) -> None:
         """Closes all connections; the next use opens its own. Before a fork: none may be used on both sides of it."""

@@ -1,11 +1,14 @@
 """A rule's cases, tried: what the rule says of each, beside what the case says it should."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
+from cds_service.cards.markdown import plain
 from cds_service.errors import KnowledgeError
 from cds_service.knowledge.cases import SILENCE, Case
 from cds_service.knowledge.model import Finding, Rule
 from cds_service.review.chart import facts_of
+from cds_service.review.page import given_in_words
 
 
 def faults_of_cases(rule: Rule) -> list[str]:
@@ -60,3 +63,28 @@ def not_covered(rule: Rule, cases: Sequence[Case], findings: Sequence[Finding]) 
 def _named_twice(cases: Sequence[Case]) -> Iterator[str]:
     names = [case.name for case in cases]
     yield from (f"two cases are called {name!r}" for name in sorted({n for n in names if names.count(n) > 1}))
+
+
+@dataclass(frozen=True, slots=True)
+class CaseInWords:
+    """A case as a clinician reads it: what is given, and what the rule says then, "" where it is silent."""
+
+    name: str
+    given: str
+    said: str
+    notes: tuple[str, ...] = ()
+
+
+def in_words(rule: Rule) -> list[CaseInWords]:
+    """The rule's cases, each with what the rule says of it now, in the words of a card."""
+    found = []
+    for case in rule.cases():
+        finding, _ = tried(rule, case)
+        given = given_in_words(case.given)
+        if finding is None:
+            found.append(CaseInWords(case.name, given, ""))
+            continue
+        texts = (rule.outcomes[finding.outcome].found, *(rule.notes[note] for note in finding.notes))
+        said, *notes = (plain(text.format_map(finding.values)) for text in texts)
+        found.append(CaseInWords(case.name, given, said, tuple(notes)))
+    return found

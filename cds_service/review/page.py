@@ -1,7 +1,7 @@
 """A rule as a page for clinicians, in Markdown, from its TOML and its cases: nothing in it is written by hand."""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from cds_service.cards.markdown import plain, table
@@ -173,11 +173,17 @@ def _cases(cases: Sequence[Case]) -> Iterator[str]:
     for case in cases:
         says = "silent" if case.says == SILENCE else f"`{case.says}`"
         notes = f", with {', '.join(f'`{note}`' for note in case.notes)}" if case.notes else ""
-        yield f"- {_safe(case.name)}: {_safe(_brief(case.given))} → {says}{notes}"
+        yield f"- {_safe(case.name)}: {_safe(given_in_words(case.given))} → {says}{notes}"
 
 
-def _brief(given: dict[str, Any]) -> str:
-    return "; ".join(f"{name} {_value(value)}" for name, value in given.items()) or "nothing given"
+def given_in_words(given: Mapping[str, Any]) -> str:
+    """What a case gives, on one line."""
+    return "; ".join(f"{_spelt(name)} {_value(value)}" for name, value in given.items()) or "nothing given"
+
+
+def _spelt(name: str) -> str:
+    """The name of what is given, for reading: "b2m@earlier" is "B2M, earlier"."""
+    return name.replace("_", " ").replace("@", ", ").replace("b2m", "B2M")
 
 
 def _value(value: Any) -> str:

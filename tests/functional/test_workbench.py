@@ -14,8 +14,9 @@ from werkzeug.test import TestResponse
 from cds_service.app import create_app
 from cds_service.cli.demo import demo
 from cds_service.config import RuleMode, Settings, SiteProfile
+from cds_service.hooks.security_headers import PAGE_POLICY
 from cds_service.models import Card
-from cds_service.pages.html import POLICY, of_markdown
+from cds_service.pages.html import of_markdown
 from cds_service.record import tables
 from cds_service.record.engine import open_engine
 from cds_service.replay.calls import dump_json, fixtures_folder
@@ -72,7 +73,7 @@ def test_the_demo_has_it() -> None:
 def test_nothing_from_elsewhere_may_be_loaded_or_run(app: Flask) -> None:
     answer = app.test_client().get("/?fixture=iss-stage-3-kidney")
     policy = answer.headers["Content-Security-Policy"]
-    assert policy == POLICY
+    assert policy == PAGE_POLICY
     assert "unsafe" not in policy
     assert not re.search(r"<script(?! src=\"/)|<style|\son\w+=|\sstyle=", answer.text)
     assert not re.search(r"(src|action)=\"(https?:)?//", answer.text)

@@ -1,36 +1,32 @@
 """The workbench in a real browser: Debian's Chromium, the service as it is shipped, a real patient's Bundle."""
 
 import json
-import shutil
 from collections.abc import Iterator
 from copy import deepcopy
-from datetime import UTC, datetime
-from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Dialog, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
-from cds_service.record.engine import open_engine
-from cds_service.record.report import Report, report
-from cds_service.replay.calls import dump_json, fixtures_folder, read_documents, read_fixtures
-from cds_service.replay.dates import moved
+from cds_service.replay.calls import dump_json, fixtures_folder, read_fixtures
+from tests.functional.browser import (
+    DROP,
+    NEEDS_CHROMIUM,
+    TWICE,
+    UNNAMED,
+    chromium,
+    counted,
+    drop,
+    hostile,
+    patients_bundle,
+    send_for_real,
+    stays_text,
+    tab_to,
+    watched,
+)
 from tests.functional.server import running_service
 from tests.functional.test_workbench import HOSTILE
 
-CHROMIUM = shutil.which("chromium")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs chromium (apt-get install chromium)")
-_DROP = """({name, text}) => {
-  const data = new DataTransfer();
-  data.items.add(new File([text], name));
-  document.body.dispatchEvent(new DragEvent("drop", {dataTransfer: data, bubbles: true, cancelable: true}));
-}"""
-
-_UNNAMED = """() => [...document.querySelectorAll("input:not([type=hidden]), select, button, [role=region], section")]
-  .filter(e => !e.ariaLabel && !e.labels?.length && !document.getElementById(e.getAttribute("aria-labelledby")))
-  .filter(e => e.tagName !== "BUTTON" || !e.textContent.trim())
-  .map(e => e.outerHTML)"""
-_TWICE = "[...document.querySelectorAll('[id]')].map(e => e.id).filter((id, n, all) => all.indexOf(id) !== n)"
-_HANDLERS = "[...document.querySelectorAll('*')].flatMap(e => e.getAttributeNames()).filter(n => n.startsWith('on'))"
+pytestmark = NEEDS_CHROMIUM
 
 
 @pytest.fixture(scope="module")
@@ -46,67 +42,15 @@ def origin(database: str) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=CHROMIUM)
+    with chromium() as started:
         yield started
-        started.close()
 
 
 @pytest.fixture
 def page(browser: Browser, origin: str) -> Iterator[Page]:
-    """A page at the workbench. At the end: nothing was complained of, and nothing was asked of anybody else."""
-    context = browser.new_context(base_url=origin)
-    context.set_default_timeout(15_000)
-    opened = context.new_page()
-    complaints: list[str] = []
-    asked: list[str] = []
-
-    def dismiss(dialog: Dialog) -> None:
-        complaints.append("a dialog")
-        dialog.dismiss()
-
-    opened.on("console", lambda message: complaints.append(f"{message.type}: {message.text}"))
-    opened.on("pageerror", lambda error: complaints.append(str(error)))
-    opened.on("dialog", dismiss)
-    context.on("request", lambda request: asked.append(request.url))
-    opened.goto("/")
-    yield opened
-    context.close()
-    assert complaints == []
-    assert [url for url in asked if not url.startswith(f"{origin}/")] == []
-
-
-def patients_bundle() -> bytes:
-    """A real patient with newly diagnosed myeloma and without LDH, as of today."""
-    path = fixtures_folder() / "commpass" / "bundles.ndjson.gz"
-    given = next(given for given in read_documents([path]) if given.document["id"] == "commpass-010")
-    return dump_json(moved(given.document, (datetime.now(UTC) - datetime.fromisoformat(given.expected["as_of"])).days))
-
-
-def drop(page: Page, document: bytes) -> None:
-    page.evaluate(_DROP, {"name": "chart.json", "text": document.decode()})
-    expect(page.locator("#outcome-title")).to_be_focused()
-
-
-def send_for_real(page: Page) -> None:
-    page.get_by_role("button", name="Send as a real call").click()
-    expect(page.get_by_text("This is the answer to a real call")).to_be_visible()
-
-
-def counted(database: str) -> Report:
-    engine = open_engine(database)
-    with engine.connect() as connection:
-        found = report(connection)
-    engine.dispose()
-    return found
-
-
-def tab_to(page: Page, selector: str) -> None:
-    for _ in range(300):
-        page.keyboard.press("Tab")
-        if page.evaluate("selector => document.activeElement.matches(selector)", selector):
-            return
-    pytest.fail(f"{selector} is not reached by the Tab key")
+    with watched(browser, origin) as opened:
+        opened.goto("/")
+        yield opened
 
 
 def test_a_bundle_is_dropped_and_its_card_read(page: Page, database: str) -> None:
@@ -182,9 +126,9 @@ def test_by_the_keyboard_alone(page: Page) -> None:
 
 def test_every_control_has_a_name(page: Page) -> None:
     page.goto("/?fixture=series")
-    unnamed = page.evaluate(_UNNAMED)
+    unnamed = page.evaluate(UNNAMED)
     assert unnamed == []
-    assert page.evaluate(_TWICE) == []
+    assert page.evaluate(TWICE) == []
 
 
 def test_a_narrow_side_pane_does_not_scroll_sideways(page: Page) -> None:
@@ -205,31 +149,12 @@ def test_dark_where_the_reader_has_it_dark(page: Page) -> None:
 def test_a_refusal_is_said(browser: Browser, origin: str) -> None:
     page = browser.new_page()  # of its own: Chromium complains of every answer that is no success
     page.goto(origin)
-    page.evaluate(_DROP, {"name": "chart.json", "text": "nothing"})
+    page.evaluate(DROP, {"name": "chart.json", "text": "nothing"})
     expect(page.locator("#status")).to_contain_text("The service answered 400: chart.json: no JSON")
     page.close()
 
 
 # ------------------------------------------------------------------ hostile text
-
-
-def hostile(value: Any) -> Any:
-    """A document whose free texts are all hostile: what is a name, a note, a label, a display."""
-    if isinstance(value, dict):
-        free = {"text", "display", "family", "unit", "note", "description", "comment"}
-        return {k: HOSTILE if k in free and isinstance(v, str) else hostile(v) for k, v in value.items()}
-    return [hostile(item) for item in value] if isinstance(value, list) else value
-
-
-def stays_text(page: Page) -> None:
-    assert page.locator("script").count() == 1
-    assert page.locator("#outcome :is(img, iframe, object, form[action^='javascript'])").count() == 0
-    links = page.locator("a").evaluate_all("all => all.map(a => a.protocol)")
-    assert set(links) <= {"https:", "http:"}
-    assert (
-        page.evaluate("[...document.querySelectorAll('*')].some(e => [...e.attributes].some(a => /^on/.test(a.name)))")
-        is False
-    )
 
 
 def test_a_chart_full_of_hostile_text_stays_text(page: Page) -> None:
