@@ -22,6 +22,10 @@ DROP = """({name, text}) => {
   data.items.add(new File([text], name));
   document.body.dispatchEvent(new DragEvent("drop", {dataTransfer: data, bubbles: true, cancelable: true}));
 }"""
+#: Overrides the direction of what follows, isolates, and joins: a name that reads otherwise than it is spelt.
+BIDI = "\u202e\u2066\u200f"
+#: Hostile by what it holds, by how it reads, and by its size.
+WORST = f"{BIDI}{HOSTILE}{'x' * 3000}"
 #: Controls, regions and sections that a screen reader has no name for.
 UNNAMED = """() => [...document.querySelectorAll(
     "input:not([type=hidden]), select, button, summary, nav, [role=region], [role=group], section")]
@@ -104,7 +108,7 @@ def hostile(value: Any) -> Any:
     """A document whose free texts are all hostile: what is a name, a note, a label, a display."""
     if isinstance(value, dict):
         free = {"text", "display", "family", "unit", "note", "description", "comment"}
-        return {k: HOSTILE if k in free and isinstance(v, str) else hostile(v) for k, v in value.items()}
+        return {k: WORST if k in free and isinstance(v, str) else hostile(v) for k, v in value.items()}
     return [hostile(item) for item in value] if isinstance(value, list) else value
 
 

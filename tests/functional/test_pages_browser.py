@@ -20,9 +20,11 @@ from cds_service.knowledge.model import Citation, Review, Rule
 from cds_service.record.store import Store
 from cds_service.review.history import Past
 from tests.functional.browser import (
+    BIDI,
     NEEDS_CHROMIUM,
     TWICE,
     UNNAMED,
+    WORST,
     chromium,
     drop,
     patients_bundle,
@@ -39,10 +41,6 @@ from tests.functional.writers import account, told
 pytestmark = NEEDS_CHROMIUM
 
 PAGES = ("/rules", "/rules/iss-stage", "/rules/order-companions", "/feedback")
-#: Overrides the direction of what follows, isolates, and joins: a name that reads otherwise than it is spelt.
-BIDI = "\u202e\u2066\u200f"
-HUGE = "x" * 3000
-WORST = f"{BIDI}{HOSTILE}{HUGE}"
 
 
 @pytest.fixture(scope="module")
@@ -85,6 +83,7 @@ def number(text: str) -> int:
 def test_what_is_done_with_a_card_is_counted_on_the_report_and_on_the_rules_page(page: Page) -> None:
     before = told_of(page, "companion-tests")
     page.get_by_role("link", name="Workbench").click()
+    page.wait_for_url("**/")  # with its script
     drop(page, patients_bundle())
     expect(page.locator("[data-card]").get_by_role("heading")).to_contain_text("ISS")
     expect(page.locator("[data-card]")).to_contain_text("No clinician has reviewed them")
@@ -94,7 +93,7 @@ def test_what_is_done_with_a_card_is_counted_on_the_report_and_on_the_rules_page
     accepted = told_of(page, "companion-tests")
     assert number(accepted["Shown"]) == number(before["Shown"]) + 1
     assert number(accepted["Accepted"]) == number(before["Accepted"]) + 1
-    assert accepted["Set aside"] == before["Set aside"].replace("0", "0 (0%)", 1) or number(accepted["Set aside"]) == 0
+    assert number(accepted["Set aside"]) == number(before["Set aside"])
     page.goto("/")
     drop(page, patients_bundle())
     send_for_real(page)
@@ -102,7 +101,8 @@ def test_what_is_done_with_a_card_is_counted_on_the_report_and_on_the_rules_page
     page.get_by_role("button", name="The result itself is in doubt").click()
     expect(page.locator(".said")).to_contain_text("Set aside")
     both = told_of(page, "companion-tests")
-    assert (number(both["Accepted"]), number(both["Set aside"])) == (number(accepted["Accepted"]), 1)
+    assert number(both["Accepted"]) == number(accepted["Accepted"])
+    assert number(both["Set aside"]) == number(accepted["Set aside"]) + 1
     assert "The result itself is in doubt: sample, unit, laboratory: 1" in both["Reasons to set aside"]
     page.get_by_role("link", name="companion-tests").first.click()
     here = page.locator("section", has=page.get_by_role("heading", name="Here", exact=True))
@@ -119,6 +119,7 @@ def test_the_same_by_the_keyboard_alone(page: Page) -> None:
     page.keyboard.type("commpass-010")
     tab_to(page, "#choose button")
     page.keyboard.press("Enter")
+    page.wait_for_url("**/?fixture=commpass-010")
     expect(page.locator("[data-card]")).to_have_count(1)
     for act in ("[data-suggestion]", "[data-code]"):
         tab_to(page, "#send")

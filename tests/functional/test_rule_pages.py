@@ -12,6 +12,7 @@ from cds_service.app import create_app
 from cds_service.config import Settings, SiteProfile
 from cds_service.errors import StoreUnavailable
 from cds_service.hooks.security_headers import PAGE_POLICY
+from cds_service.pages.figures import Figures
 from cds_service.record.store import Store
 from cds_service.review.cases import in_words
 from cds_service.review.history import Past, entries, history
@@ -195,3 +196,7 @@ def test_a_store_that_fails_after_it_answered_is_left_alone(database: str) -> No
     store._circuit.fail("gone")
     with pytest.raises(StoreUnavailable), store.reading():
         pytest.fail("not reached")
+
+
+def test_without_a_report_nothing_fired() -> None:
+    assert Figures(None).fired("trend") == []

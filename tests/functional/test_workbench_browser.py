@@ -9,10 +9,12 @@ from playwright.sync_api import Browser, Page, expect
 
 from cds_service.replay.calls import dump_json, fixtures_folder, read_fixtures
 from tests.functional.browser import (
+    BIDI,
     DROP,
     NEEDS_CHROMIUM,
     TWICE,
     UNNAMED,
+    WORST,
     chromium,
     counted,
     drop,
@@ -166,19 +168,21 @@ def test_a_chart_full_of_hostile_text_stays_text(page: Page) -> None:
     drop(page, dump_json(request))
     expect(page.locator("#outcome")).to_contain_text("<script>alert(1)</script>")
     stays_text(page)
+    page.set_viewport_size({"width": 320, "height": 700})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 320
 
 
 def test_a_card_with_hostile_text_in_every_field_stays_text(page: Page) -> None:
-    coding = {"system": HOSTILE, "code": HOSTILE, "display": HOSTILE}
+    coding = {"system": WORST, "code": WORST, "display": WORST}
     card = {
-        "uuid": HOSTILE,
-        "summary": HOSTILE,
-        "detail": HOSTILE,
+        "uuid": WORST,
+        "summary": f"{BIDI}{HOSTILE}"[:139],
+        "detail": WORST,
         "indicator": "warning",
-        "source": {"label": HOSTILE, "url": "javascript:alert(1)", "topic": coding},
-        "suggestions": [{"label": HOSTILE, "uuid": HOSTILE, "actions": []}],
+        "source": {"label": WORST, "url": "javascript:alert(1)", "topic": coding},
+        "suggestions": [{"label": WORST, "uuid": WORST, "actions": []}],
         "overrideReasons": [coding],
-        "extension": {HOSTILE: HOSTILE},
+        "extension": {WORST: WORST},
     }
     drop(page, patients_bundle())
     page.route("**/cds-services/b2m-result-review", lambda route: route.fulfill(body=json.dumps({"cards": [card]})))
@@ -186,3 +190,5 @@ def test_a_card_with_hostile_text_in_every_field_stays_text(page: Page) -> None:
     expect(page.locator("[data-card] h3")).to_contain_text("<script>alert(1)</script>")
     expect(page.locator("[data-card] .detail")).to_contain_text("<img src=x onerror=alert(1)>")
     stays_text(page)
+    page.set_viewport_size({"width": 320, "height": 700})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 320

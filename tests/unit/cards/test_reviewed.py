@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from cds_service.cards.reviewed import review_told
+from cds_service.config import SiteProfile
 from cds_service.knowledge.model import Review, Rule, load
 from cds_service.knowledge.sign_off import SignOff
 from tests.functional.run import post
@@ -79,6 +80,11 @@ def test_the_whole_card_of_a_real_call_says_it() -> None:
     (card,) = post("b2m-result-review", request, rules=rules).get_json()["cards"]
     assert f" **{NOBODY}**" in card["detail"]
     (card,) = post("b2m-result-review", request, rules=tuple(map(signed, rules))).get_json()["cards"]
+    assert " **Reviewed here: A. Able (nephrologist), 2026-03-01.**" in card["detail"]
+    entry = {"by": "A. Able", "role": "nephrologist", "on": date(2026, 3, 1)}
+    entries = [entry | {"id": rule.id, "version": rule.version, "hash": rule.content_hash} for rule in rules]
+    site = SiteProfile.model_validate({"review": entries})
+    (card,) = post("b2m-result-review", request, site=site).get_json()["cards"]
     assert " **Reviewed here: A. Able (nephrologist), 2026-03-01.**" in card["detail"]
     some = tuple(signed(rule) if rule.id == "serum-level" else rule for rule in rules)
     (card,) = post("b2m-result-review", request, rules=some).get_json()["cards"]
