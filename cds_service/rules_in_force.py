@@ -122,23 +122,20 @@ def _at_site(rule: Rule, local: Mapping[str, Decimal], site: SiteProfile) -> Rul
 
 
 def _check_reviews(rules: Sequence[Rule], site: SiteProfile) -> None:
-    """That each sign-off names a rule, and a version that there may have been. An earlier one is outdated, no error."""
+    """That each sign-off names a rule, and the present files by the present version.
+
+    One of another version is outdated, no error: neither an upgrade nor a rollback may stop the service.
+    """
     by_id = {rule.id: rule for rule in rules}
     for entry in site.review:
         rule = by_id.get(entry.id)
         if rule is None:
             raise ConfigurationError(f"SITE_PROFILE: review of {entry.id!r}; expected one of {', '.join(by_id)}")
-        is_later = _ordered(entry.version) > _ordered(rule.version)
-        if is_later or (entry.hash == rule.hash_here and entry.version != rule.version):
-            why = "which is yet to come" if is_later else "but the hash is not of that one"
+        if entry.hash == rule.hash_here and entry.version != rule.version:
             raise ConfigurationError(
-                f"SITE_PROFILE: review of {entry.id} version {entry.version}, {why}; expected {rule.version}, the "
-                f"version here, with {rule.hash_here}"
+                f"SITE_PROFILE: review of {entry.id} version {entry.version}, but the hash is not of that one; "
+                f"expected {rule.version}, the version here, with {rule.hash_here}"
             )
-
-
-def _ordered(version: str) -> tuple[int, ...]:
-    return tuple(map(int, version.split(".")))
 
 
 class RulesInForce:
