@@ -125,7 +125,7 @@ def contenders(folder: Path, workers: int, healthchain: Path | None) -> Iterator
             found.append(Contender(f"ours, {algorithm} token", *at, bearing(ehr), check_cards))
         fhir = stack.enter_context(fhir_server(folder))
         server = f"http://127.0.0.1:{fhir}/fhir"
-        at = ours("fetch", environment={"OPEN_ACCESS": "1"}, profile=allowed(server))
+        at = ours("fetch", environment={"OPEN_ACCESS": "1", "FETCH_DEADLINE_SECONDS": "10"}, profile=allowed(server))
         found.append(Contender("ours, all fetched", *at, fetching(fhir), check_cards, _may_be_fetched))
         found.append(Contender("echo", *under("echo"), as_sent, check_echo))
         found.append(Contender("floor", *under("floor"), as_sent, check_answered))

@@ -187,9 +187,11 @@ def test_check_counts_sign_offs_and_names_those_that_do_not_count(keys: Path) ->
         + "0" * 64
         + '"\nby = "A"\nrole = "B"\non = 2026-03-01'
     )
-    checked = run("check", "--offline", SITE_PROFILE=profile(keys, entry.format("0.1.0")))
-    assert "0 rules signed off by this site as they stand" in checked.output
-    assert "! Outdated sign-offs, which do not count: trend" in checked.output
-    refused = run("check", "--offline", SITE_PROFILE=profile(keys, entry.format("99.0.0")))
+    for version in ("0.1.0", "99.0.0"):  # one signed before this version, and one after it, as after a rollback
+        checked = run("check", "--offline", SITE_PROFILE=profile(keys, entry.format(version)))
+        assert "0 rules signed off by this site as they stand" in checked.output
+        assert "! Outdated sign-offs, which do not count: trend" in checked.output
+        assert "✗ SITE_PROFILE" not in checked.output
+    refused = run("check", "--offline", SITE_PROFILE=profile(keys, entry.format("1.0.0").replace("trend", "no-rule")))
     assert refused.exit_code == 1
-    assert "✗ SITE_PROFILE: review of trend version 99.0.0" in refused.output
+    assert "✗ SITE_PROFILE: review of 'no-rule'; expected one of" in refused.output
