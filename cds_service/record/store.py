@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
+from threading import Lock
 from typing import Any
 
 from sqlalchemy import Connection, delete, insert, select
@@ -61,6 +62,8 @@ class Store:
         self._engine = open_engine(url, patience_seconds)
         self._insert = sqlite.insert if self._engine.dialect.name == "sqlite" else postgresql.insert
         self._circuit = Circuit(seconds, on_lost=on_lost)
+        self._writing = Lock() if self._engine.dialect.name == "sqlite" else None
+        self._patience_seconds = patience_seconds
         self._clock = clock
         self._ready = False
         self._forgot_at: datetime | None = None
@@ -177,7 +180,7 @@ class Store:
                 if not self._ready:
                     self._make_ready()
                     self._ready = True
-                with self._engine.begin() as connection:
+                with self._turn(at_once), self._engine.begin() as connection:
                     yield connection
             except (*FAILURES, NotMigrated) as error:
                 self._ready = False
@@ -185,6 +188,23 @@ class Store:
                 self._circuit.fail(str(error) if isinstance(error, NotMigrated) else reason(error))
                 raise StoreUnavailable from None
             self._circuit.succeed()
+
+    @contextmanager
+    def _turn(self, at_once: bool) -> Iterator[None]:
+        """One writer at a time of this process, for SQLite: those that wait in it sleep, longer each time, and the one
+        that happens to ask in the right moment goes first. Who waited while the one before failed does not try too.
+        """
+        if not self._writing:
+            yield
+            return
+        if not self._writing.acquire(timeout=self._patience_seconds):
+            raise TimeoutError
+        try:
+            if self._circuit.is_open and not at_once:
+                raise TimeoutError
+            yield
+        finally:
+            self._writing.release()
 
     def _make_ready(self) -> None:
         if self._engine.dialect.name == "sqlite" and file_of(self._engine) is None:

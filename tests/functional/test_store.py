@@ -4,7 +4,7 @@ import logging
 import multiprocessing
 import sqlite3
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor, as_completed
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor, as_completed, wait
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -15,7 +15,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from click.testing import CliRunner, Result
-from sqlalchemy import Table, inspect, select, text
+from sqlalchemy import Table, event, inspect, select, text
 from sqlalchemy.engine import make_url
 
 from cds_service.app import create_app
@@ -371,6 +371,38 @@ def test_feedback_does_not_queue_for_a_store_that_is_down(sqlite_url: str) -> No
             other.execute("COMMIT")
             assert next(tries).result() == 1
     store.close()
+
+
+def test_threads_of_a_process_do_not_wait_in_sqlite(sqlite_url: str) -> None:
+    store, asked = watched(Store(sqlite_url))
+    with ThreadPoolExecutor(4) as threads:
+        with store._transaction(None):
+            writes = [threads.submit(store.remember, account(str(number))) for number in range(4)]
+            assert not wait(writes, 0.2).done
+            assert len(asked) == 1, "they have not asked the database yet"
+        assert [write.result(20) for write in writes] == [None] * 4
+    assert counted(sqlite_url)["decision"] == 4
+    store.close()
+
+
+def test_who_waits_while_another_fails_does_not_try_too(sqlite_url: str) -> None:
+    store, asked = watched(Store(sqlite_url, seconds=lambda: 0.0, patience_seconds=1))
+    with closing(sqlite3.connect(make_url(sqlite_url).database or "", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with ThreadPoolExecutor(4) as threads:
+            writes = [threads.submit(store.remember, account(str(number))) for number in range(4)]
+            assert [type(write.exception(20)) for write in writes] == [StoreUnavailable] * 4
+        assert len(asked) == 1
+    assert store.lost == {"decision": 4}
+    store.close()
+
+
+def watched(store: Store) -> tuple[Store, list[object]]:
+    """A store that is ready, and who takes a connection to its database from now on."""
+    store.ping()
+    asked: list[object] = []
+    event.listen(store._engine, "checkout", lambda *who: asked.append(who))
+    return store, asked
 
 
 def test_a_locked_store_is_waited_for_and_then_left_alone(sqlite_url: str) -> None:
