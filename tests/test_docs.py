@@ -74,6 +74,18 @@ def test_the_version_of_the_knowledge_is_in_its_log() -> None:
     assert f"Knowledge {source().version}" in text("KNOWLEDGE.md")
 
 
+def test_the_knowledge_takes_the_largest_step_of_its_rules() -> None:
+    """Of its last version: that a conclusion changed shows in the version of the whole."""
+    last = re.split(r"^## ", text("KNOWLEDGE.md"), flags=re.MULTILINE)[1]
+    steps = {
+        rule: [int(part) for part in version.split(".")]
+        for rule, version in re.findall(r"`([a-z0-9-]+)` (\d+\.\d+\.\d+)", last)
+    }
+    changed = sorted(rule for rule, (major, minor, patch) in steps.items() if major > 1 and not (minor or patch))
+    if changed:
+        assert source().version.endswith(".0.0"), changed
+
+
 def test_the_pages_of_the_rules_are_those_of_the_rules() -> None:
     found = {path.name: path.read_text("utf-8") for path in (ROOT / "docs" / "rules").glob("*.md")}
     assert found == pages(load()), "cds-service rules pages docs/rules"
