@@ -16,7 +16,15 @@ from cds_service.cards.suppression import HeldBack, Saying
 from cds_service.cards.trend import earlier_results, only_in_table, results_in_table, trend_table
 from cds_service.facts import Facts, Moment, Result
 from cds_service.knowledge import context, identity, series, terms
-from cds_service.knowledge.model import SUMMARY_LIMIT, Finding, Outcome, Proposal, Rule, Threshold
+from cds_service.knowledge.model import (
+    SUMMARY_LIMIT,
+    Finding,
+    Outcome,
+    Proposal,
+    Rule,
+    Threshold,
+    placeholders_of,
+)
 from cds_service.models import Card, Coding, Source, Suggestion
 
 #: Key of the card extension. A reverse-domain name, as CDS Hooks asks; docs/decisions.md says whose.
@@ -86,9 +94,9 @@ class Spoken:
 
     def in_words(self, template: str) -> str:
         """A wording template filled for Markdown."""
-        return template.format_map(
-            {name: escape(text, _LONGEST_VALUE) for name, text in self.finding.values.items()}
-        ).strip()
+        values = self.finding.values
+        escaped = {name: escape(values[name], _LONGEST_VALUE) for name in placeholders_of(template)}
+        return template.format_map(escaped).strip()
 
 
 def compose(

@@ -7,8 +7,11 @@ from datetime import date, datetime, timedelta
 from cds_service.facts import Moment
 from cds_service.fhir.shape import Json, element, text
 
-_DATE = re.compile(r"(\d{4})(?:-(\d{2})(?:-(\d{2}))?)?", re.ASCII)
-_TIME = re.compile(r"[T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:\d{2})?", re.ASCII)
+_MOMENT = re.compile(
+    r"(?P<year>\d{4})(?:-(?P<month>\d{2})(?:-(?P<day>\d{2})"
+    r"(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?P<zone>Z|[+-]\d{2}:\d{2})?)?)?)?",
+    re.ASCII,
+)
 _NO_ABATEMENT: tuple[object, ...] = (None, False, "", {})
 _EARLIEST_YEAR, _LATEST_YEAR = 1850, 2200
 #: How far the clocks of an EHR and of this service may differ.
@@ -20,18 +23,14 @@ def read_moment(printed: str, *, issued: bool = False) -> Moment | None:
 
     A time without a zone, or one that no clock shows, keeps its day only.
     """
-    day = _DATE.match(printed)
-    if not day or not _EARLIEST_YEAR <= int(day[1]) <= _LATEST_YEAR:
-        return None
-    time = _TIME.fullmatch(printed, day.end())
-    if day.end() != len(printed) and (time is None or day[3] is None):
+    parts = _MOMENT.fullmatch(printed)
+    if not parts or not _EARLIEST_YEAR <= int(parts["year"]) <= _LATEST_YEAR:
         return None
     try:
-        first, last = _days(int(day[1]), int(day[2] or 0), int(day[3] or 0))
+        first, last = _days(int(parts["year"]), int(parts["month"] or 0), int(parts["day"] or 0))
     except ValueError:
         return None
-    instant = _instant(printed) if time and time[3] else None
-    return Moment(printed, first, last, instant, issued)
+    return Moment(printed, first, last, _instant(printed) if parts["zone"] else None, issued)
 
 
 def _instant(printed: str) -> datetime | None:
@@ -46,7 +45,8 @@ def _days(year: int, month: int, day: int) -> tuple[date, date]:
         return date(year, 1, 1), date(year, 12, 31)
     if not day:
         return date(year, month, 1), date(year, month, calendar.monthrange(year, month)[1])
-    return date(year, month, day), date(year, month, day)
+    only = date(year, month, day)
+    return only, only
 
 
 def read_period(period: object) -> Moment | None:

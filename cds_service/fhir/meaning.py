@@ -45,16 +45,16 @@ def contradicts_its_name(resource: Json, analyte: Analyte) -> bool:
     return not analyte.is_b2m and any(names.is_b2m(said, unless=analyte.short) for said in names_of(resource))
 
 
-def names_of(resource: Json) -> Iterator[str]:
+def names_of(resource: Json) -> list[str]:
     """What an Observation is called: its text, and what its codings display."""
-    yield text(resource, "code", "text")
-    yield from (text(coding, "display") for coding in objects(resource.get("code"), "coding"))
+    code = resource.get("code")
+    return [text(code, "text"), *[text(coding, "display") for coding in objects(code, "coding")]]
 
 
 def with_components(resource: Json) -> Iterator[Json]:
     """A resource, then those of its components that are results we know, each as an Observation of its own."""
     yield resource
-    if resource.get("resourceType") != "Observation":
+    if not resource.get("component") or resource.get("resourceType") != "Observation":
         return
     whole = {name: resource[name] for name in _OF_THE_WHOLE if name in resource}
     for place, component in enumerate(objects(resource, "component")):

@@ -40,7 +40,7 @@ def read_observation(
         return replace(unread, reason=Reason.SPECIMEN_CONFLICT, printed=specimen)
     if isinstance(value, Unread):
         return replace(unread, reason=value.reason)
-    fault = project.fault if analyte.is_b2m else project.fault_of_companion
+    fault = project.fault_of_b2m if analyte.is_b2m else project.fault_of_companion
     if invalid := fault(project.observation(resource, {"system": LOINC, "code": code.code}, value)):
         return replace(unread, printed=invalid)
     return _convert(resource, analyte, code, value, unread, beside.patient)

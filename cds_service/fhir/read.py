@@ -1,7 +1,7 @@
 """A chart's resources to Facts: which results are chosen, which one is under review, what contradicts what."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import NamedTuple
 
@@ -33,7 +33,8 @@ Reading = Result | MissingData
 class _Candidate(NamedTuple):
     """An Observation with the analyte that its code stands for; ``place`` is its index in the chart.
 
-    ``code`` is None where it is called B2M and not coded. ``ambiguous``: its codings stand for more than one analyte.
+    ``code`` is None where it is called B2M and not coded. ``counts``: its status lets it be a result.
+    ``ambiguous``: its codings stand for more than one analyte.
     """
 
     place: int
@@ -41,12 +42,8 @@ class _Candidate(NamedTuple):
     analyte: Analyte
     code: LoincCode | None
     when: Moment | None
-    ambiguous: bool
-
-    @property
-    def counts(self) -> bool:
-        """Whether its status lets it be a result."""
-        return text(self.resource, "status") in COUNTING
+    counts: bool
+    ambiguous: bool = False
 
 
 class _Read(NamedTuple):
@@ -138,12 +135,19 @@ def _candidates(observations: Iterable[Json]) -> tuple[dict[str, list[_Candidate
         if found:
             analyte, code = min(found, key=lambda match: not match[0].is_b2m)
             ambiguous = len({match[0].key for match in found}) > 1
-            candidate = _Candidate(place, resource, analyte, code, observed_at(resource), ambiguous)
+            candidate = _candidate(place, resource, analyte, code, ambiguous)
             (b2m if analyte.is_b2m else others)[analyte.key].append(candidate)
         elif is_uncoded_b2m(resource):
             analyte = terms.analytes()[names.UNCODED]
-            b2m[analyte.key].append(_Candidate(place, resource, analyte, None, observed_at(resource), False))
+            b2m[analyte.key].append(_candidate(place, resource, analyte, None))
     return b2m, others
+
+
+def _candidate(
+    place: int, resource: Json, analyte: Analyte, code: LoincCode | None, ambiguous: bool = False
+) -> _Candidate:
+    counts = text(resource, "status") in COUNTING
+    return _Candidate(place, resource, analyte, code, observed_at(resource), counts, ambiguous)
 
 
 def _read(candidate: _Candidate, beside: Surroundings) -> Reading:
@@ -189,18 +193,24 @@ def _nearest(found: list[_Candidate], moments: list[Moment], b2m: list[Moment]) 
     if not moments:
         chosen = _by_distance(found, None)[:_MOST_COMPANIONS]
     if found[0].analyte.group == _KIDNEY and moments:
-        chosen += [_by_distance(found, moment)[0] for moment in b2m]
+        chosen += [min(found, key=_distance_to(moment)) for moment in b2m]
         long_before = [c for c in found if c.counts and c.when and _is_long_before(c.when, moments[0])]
         chosen += sorted(long_before, key=_at, reverse=True)[:1]
     return list({c.place: c for c in chosen}.values())
 
 
 def _by_distance(found: list[_Candidate], moment: Moment | None) -> list[_Candidate]:
+    return sorted(found, key=_distance_to(moment))
+
+
+def _distance_to(moment: Moment | None) -> Callable[[_Candidate], tuple[bool, bool, int]]:
+    """Ranks candidates by how near they lie to ``moment``, those with a status that counts first."""
+
     def rank(candidate: _Candidate) -> tuple[bool, bool, int]:
         when = candidate.when
         return not candidate.counts, when is None, when.days_until(moment) if when and moment else 0
 
-    return sorted(found, key=rank)
+    return rank
 
 
 def _is_long_before(when: Moment, moment: Moment) -> bool:

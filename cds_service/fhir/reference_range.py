@@ -40,9 +40,9 @@ def reference_range(
     holding = [r for r in normal if _holds_at(r, age)] or normal
     if not holding:
         return None
-    printed = "; ".join(filter(None, (_printed(r) for r in holding)))
+    printed = "; ".join(filter(None, map(_printed, holding)))
     given = _from_text(holding[0])
-    low, high = (_limit(given, end, printed_unit, analyte) for end in ("low", "high"))
+    low, high = _limit(given.get("low"), printed_unit, analyte), _limit(given.get("high"), printed_unit, analyte)
     disordered = (high is not None and high <= 0) or (low is not None and high is not None and low > high)
     if len(holding) > 1 or disordered or given.get("appliesTo") or _kind_is_unknown(given) or not _holds_at(given, age):
         low = high = None
@@ -62,14 +62,14 @@ def _from_text(given: Json) -> Json:
 
 
 def _kinds(given: Json) -> list[tuple[str, str]]:
-    stated = objects(given, "type", "coding") if "type" in given else ()
-    return [(text(coding, "system"), text(coding, "code")) for coding in stated]
+    return [(text(coding, "system"), text(coding, "code")) for coding in objects(given, "type", "coding")]
 
 
 def _is_of_another_kind(given: Json) -> bool:
     """Whether HL7's own code says that a range is not the normal one."""
-    known = [code for system, code in _kinds(given) if system in ("", _MEANINGS) and code in _OTHER_KINDS]
-    return bool(known)
+    if "type" not in given:
+        return False
+    return any(system in ("", _MEANINGS) and code in _OTHER_KINDS for system, code in _kinds(given))
 
 
 def _kind_is_unknown(given: Json) -> bool:
@@ -93,10 +93,9 @@ def _years(quantity: object) -> Decimal | None:
     return units.read_number(element(quantity, "value")) if unit.lower() in _YEARS else None
 
 
-def _limit(given: Json, end: str, printed_unit: PrintedUnit, analyte: Analyte) -> Decimal | None:
-    quantity = given.get(end)
+def _limit(quantity: object, printed_unit: PrintedUnit, analyte: Analyte) -> Decimal | None:
     number = units.read_number(element(quantity, "value"))
-    unit = units.read_unit(quantity)
+    unit = Reason.NO_UNIT if number is None else units.read_unit(quantity)
     if number is None or isinstance(unit, Reason):
         return None
     worth = units.worth_of(unit.ucum, analyte.key)
@@ -104,9 +103,9 @@ def _limit(given: Json, end: str, printed_unit: PrintedUnit, analyte: Analyte) -
 
 
 def _printed(given: Json) -> str:
-    low, high = (units.printed_quantity(given.get(end)) for end in ("low", "high"))
-    if text(given, "text"):
-        return text(given, "text")
+    if said := text(given, "text"):
+        return said
+    low, high = units.printed_quantity(given.get("low")), units.printed_quantity(given.get("high"))
     if low and high:
         return f"{low} to {high}"
     return f"up to {high}" if high else f"from {low}" if low else ""

@@ -35,5 +35,8 @@ def objects(value: object, *path: str) -> Iterator[Json]:
 
 def codings(value: object, *path: str) -> list[tuple[str, str]]:
     """The (system, code) pairs of the CodeableConcept under ``path`` that have both."""
-    pairs = [(text(coding, "system"), text(coding, "code")) for coding in objects(element(value, *path), "coding")]
-    return [(system, code) for system, code in pairs if system and code]
+    given = element(value, *path, "coding")
+    if type(given) is not list:
+        return []
+    pairs = [(text(coding, "system"), text(coding, "code")) for coding in given]
+    return [pair for pair in pairs if pair[0] and pair[1]]

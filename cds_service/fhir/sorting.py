@@ -56,16 +56,16 @@ class Chart:
 
 def refers_to(resource: Json) -> list[str]:
     """The references of a report or a panel to its results; none of one that does not stand."""
-    if text(resource, "status") in (_IN_ERROR, "cancelled"):
-        return []
     match resource.get("resourceType"):
         case "DiagnosticReport":
             named = list(objects(resource, "result"))
-        case "Observation":
+        case "Observation" if "related" in resource or "hasMember" in resource:
             related = (r.get("target") for r in objects(resource, "related") if text(r, "type") == "has-member")
             named = [*objects(resource, "hasMember"), *(target for target in related if isinstance(target, dict))]
         case _:
             return []
+    if text(resource, "status") in (_IN_ERROR, "cancelled"):
+        return []
     return [text(reference, "reference") for reference in named if text(reference, "reference")]
 
 
@@ -93,6 +93,7 @@ class Sorting:
         self._foreign_b2m = False
         self._discarded: list[tuple[str, str]] = []
         self._from_results: set[str] = set()
+        self._are_the_patient: dict[str, bool] = {}
 
     def chart(
         self,
@@ -213,7 +214,14 @@ class Sorting:
         return "" if all(self._is_the_patient(r) for r in (reference, *others)) else "another-patient"
 
     def _is_the_patient(self, reference: str) -> bool:
-        """Whether a reference, in any form, names the patient; the same id on another server is somebody else."""
+        """Whether a reference, in any form, names the patient. Most resources of a chart have the same one."""
+        known = self._are_the_patient.get(reference)
+        if known is None:
+            known = self._are_the_patient[reference] = self._names_the_patient(reference)
+        return known
+
+    def _names_the_patient(self, reference: str) -> bool:
+        """Whether a reference names the patient; the same id on another server is somebody else."""
         if bundle.patient_id_of(self.urls.get(reference, "")) == self.patient_id:
             return True
         base = bundle.base_of(reference)

@@ -42,7 +42,7 @@ def _unit_called(printed: str) -> Unit | None:
 
 def read_unit(quantity: object) -> Unit | Reason:
     """The unit of a FHIR Quantity by its code, else by its text; a Reason where there is none, or two that differ."""
-    system, code, printed = (text(quantity, name) for name in ("system", "code", "unit"))
+    system, code, printed = text(quantity, "system"), text(quantity, "code"), text(quantity, "unit")
     if not code and not printed:
         return Reason.NO_UNIT
     in_ucum = system in ("", UCUM)

@@ -22,7 +22,7 @@ _RETURNED_OR_REMISSION = {"recurrence", "relapse", "remission"}
 _GRAVEST_FIRST = (Treatment.BEGUN, Treatment.POSSIBLY_BEGUN, Treatment.UNKNOWN, Treatment.NONE_RECOGNISED)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)  # one object a kind: a question's answer is kept under it
 class Kind:
     """A disease by its keys: the active ones first named, then those of its relapse and remission.
 
@@ -95,6 +95,7 @@ def readable_b2m(facts: Facts) -> Result | None:
     return b2m
 
 
+@answered_once
 def in_chart(facts: Facts, kind: Kind) -> Disease | None:
     """The disease as the chart has it; None where it is not there, or nothing can be said of its B2M."""
     b2m, problems = readable_b2m(facts), present(facts, kind.key, *kind.relapse)

@@ -2,7 +2,7 @@
 
 from decimal import ROUND_DOWN, Decimal
 
-from cds_service.facts import Facts, Interval, Moment, Result
+from cds_service.facts import Facts, Interval, Moment, Result, answered_once
 from cds_service.knowledge import terms, urine
 from cds_service.knowledge.kidney import REPORTED_EGFR, equation_of
 from cds_service.knowledge.urine import quotient
@@ -141,6 +141,7 @@ def in_words(unit: str) -> str:
     return unit
 
 
+@answered_once
 def kidney_beside(facts: Facts, result: Result) -> Result | None:
     """The creatinine nearest to ``result``, else the eGFR that the laboratory gave; none further off than a limit."""
     days = terms.limit("kidney_beside_days_to")

@@ -131,7 +131,7 @@ class Analyte:
         return self.group == "b2m"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)  # one object a diagnosis: a hash of all its codes would cost
 class ProblemTerm:
     """A diagnosis that rules have a name for: SNOMED CT codes exactly, ICD-10-CM codes by prefix."""
 
@@ -280,10 +280,14 @@ def _problem_of_snomed() -> dict[str, ProblemTerm]:
 
 
 @cache
-def _problem_of_icd10cm() -> tuple[tuple[str, ProblemTerm], ...]:
-    """Diagnosis by ICD-10-CM prefix without its dot, the longest prefix first."""
-    prefixes = [(prefix.replace(".", ""), term) for term in problem_terms() for prefix in term.icd10cm]
-    return tuple(sorted(prefixes, key=lambda row: len(row[0]), reverse=True))
+def _problem_of_icd10cm() -> dict[str, ProblemTerm]:
+    """Diagnosis by ICD-10-CM prefix without its dot; of two that share one, the first of the table."""
+    return {prefix.replace(".", ""): term for term in reversed(problem_terms()) for prefix in term.icd10cm}
+
+
+@cache
+def _longest_icd10cm() -> int:
+    return max(map(len, _problem_of_icd10cm()))
 
 
 def problem_of_code(system: str, code: str) -> ProblemTerm | None:
@@ -291,6 +295,7 @@ def problem_of_code(system: str, code: str) -> ProblemTerm | None:
     if system == SNOMED:
         return _problem_of_snomed().get(code)
     if system == ICD10CM:
-        bare = code.replace(".", "").upper()
-        return next((term for prefix, term in _problem_of_icd10cm() if bare.startswith(prefix)), None)
+        bare, known = code.replace(".", "").upper(), _problem_of_icd10cm()
+        prefixes = (bare[:length] for length in range(_longest_icd10cm(), 0, -1))
+        return next((known[prefix] for prefix in prefixes if prefix in known), None)
     return None

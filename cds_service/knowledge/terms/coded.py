@@ -38,7 +38,7 @@ class Variant:
     needs_somatic: bool
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)  # one object an item: a hash of all its codes would cost
 class CodedTerm:
     """An item whose result is a code: what it is called, and the (system, code) pairs of its own, if it has any.
 

@@ -32,7 +32,7 @@ class DrugClass:
     purpose: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)  # one object a drug: a hash of all its codes would cost
 class DrugTerm:
     """A drug that rules have a name for, or a class of drugs known by its ATC prefix alone ("atc-J01G").
 

@@ -33,6 +33,7 @@ def test_both_checks_agree(unit: dict[str, Any], number: Decimal, comparator: st
     coding = {"system": "http://loinc.org", "code": "2160-0"}
     projection = project.observation(resource, coding, Stated(number, comparator, unit, ""))
     assert bool(project.fault_of_companion(projection)) == bool(project.fault(projection))
+    assert project.fault_of_b2m(projection) == project.fault(projection)
 
 
 _concepts = st.one_of(
@@ -68,7 +69,7 @@ def test_both_checks_agree_on_lists(kind: str, elements: dict[str, Any], drug: A
         assert not project.fault_of_companion(made)
 
 
-@pytest.mark.parametrize("fault", [project.fault, project.fault_of_companion])
+@pytest.mark.parametrize("fault", [project.fault, project.fault_of_b2m, project.fault_of_companion])
 def test_faults_are_named_by_their_place_alone(fault: Any) -> None:
     given = Stated(Decimal(1), "", {"unit": {"secret": 1}, "code": "mg/L"}, "")
     projection = project.observation({"status": "final"}, {"system": "http://loinc.org", "code": "2160-0"}, given)
