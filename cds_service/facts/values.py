@@ -6,13 +6,15 @@ from decimal import Decimal
 
 _LEGIBLE_DIGITS = 7
 _SHOWN_DIGITS = 3
+_COLLECTED_WITHIN = timedelta(days=2)
 
 
 def legible(number: Decimal) -> str:
     """A number for reading, never for comparing: as it is, or to seven significant digits where it has more."""
-    if len(number.as_tuple().digits) > _LEGIBLE_DIGITS:
-        number = number.quantize(Decimal((0, (1,), number.adjusted() - _LEGIBLE_DIGITS + 1))).normalize()
-    return f"{number:f}"
+    shown = f"{number:f}"
+    if len(shown) <= _LEGIBLE_DIGITS or len(number.as_tuple().digits) <= _LEGIBLE_DIGITS:
+        return shown
+    return f"{number.quantize(Decimal((0, (1,), number.adjusted() - _LEGIBLE_DIGITS + 1))).normalize():f}"
 
 
 def to_digits(converted: Decimal, printed: Decimal) -> str:
@@ -80,7 +82,7 @@ class Moment:
     @property
     def is_precise(self) -> bool:
         """Whether the text names a day or a collection of up to two days, and not only a month or a year."""
-        return self.last - self.first <= timedelta(days=2)
+        return self.last - self.first <= _COLLECTED_WITHIN
 
     def days_until(self, other: "Moment") -> int:
         """Calendar days between this and ``other``: the most that the two texts allow.

@@ -111,6 +111,8 @@ def with_contained(resource: Json, depth: int = 0) -> Iterator[Json]:
             yield from resources_of(resource, depth + 1)
         return
     yield resource
+    if "contained" not in resource:
+        return
     contained = list(objects(resource, "contained"))
     for inner in contained:
         if inner.get("resourceType") == "Observation":
@@ -168,7 +170,7 @@ def entry_count(value: object, depth: int = 0) -> int:
         return 0
     entries = list(objects(value, "entry"))
     inner = [entry.get("resource") for entry in entries]
-    contained = sum(len(list(objects(resource, "contained"))) for resource in inner)
+    contained = sum(len(list(objects(resource, "contained"))) for resource in inner if element(resource, "contained"))
     deeper = sum(entry_count(resource, depth + 1) for resource in inner if text(resource, "resourceType") == "Bundle")
     return len(entries) + contained + deeper
 
@@ -216,7 +218,7 @@ def _version(resource: Json) -> float:
 def identity_of(resource: Json) -> str:
     """ "Observation/abc", or "" where the resource has no id that FHIR allows."""
     identity = text(resource, "id")
-    return f"{element(resource, 'resourceType')}/{identity}" if _ID.fullmatch(identity) else ""
+    return f"{resource.get('resourceType')}/{identity}" if _ID.fullmatch(identity) else ""
 
 
 def reference_of(resource: Json) -> str:

@@ -151,10 +151,14 @@ def _convert(
 
 def _named(reference: object) -> str:
     """What a Reference names: by its address, its identifier, or what it displays."""
+    if not reference:
+        return ""
     return text(reference, "reference") or text(reference, "identifier", "value") or text(reference, "display")
 
 
 def _called(concept: object) -> str:
     """What a CodeableConcept says: its first code, or its text."""
+    if not concept:
+        return ""
     pairs = codings(concept)
     return f"{pairs[0][0]}|{pairs[0][1]}" if pairs else text(concept, "text")

@@ -134,7 +134,7 @@ def _candidates(observations: Iterable[Json]) -> tuple[dict[str, list[_Candidate
         found = meanings(resource)
         if found:
             analyte, code = min(found, key=lambda match: not match[0].is_b2m)
-            ambiguous = len({match[0].key for match in found}) > 1
+            ambiguous = len(found) > 1 and len({match[0].key for match in found}) > 1
             candidate = _candidate(place, resource, analyte, code, ambiguous)
             (b2m if analyte.is_b2m else others)[analyte.key].append(candidate)
         elif is_uncoded_b2m(resource):

@@ -17,6 +17,7 @@ _BEARERS = {"Patient", "RelatedPerson", "Group", "Device", "Location"}
 _ALSO = "/also/"
 _PART = "/part/"
 _IN_ERROR = "entered-in-error"
+_ANOTHER_PATIENT = "another-patient"
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,9 +210,11 @@ class Sorting:
         reference = text(resource, "subject", "reference")
         if not reference:
             return str(Reason.NO_SUBJECT)
+        if "focus" not in resource:
+            return "" if self._is_the_patient(reference) else _ANOTHER_PATIENT
         about = [text(focus, "reference") for focus in objects(resource, "focus")]
         others = [r for r in about if self._target(r, resource).split("/")[0] in _BEARERS]
-        return "" if all(self._is_the_patient(r) for r in (reference, *others)) else "another-patient"
+        return "" if all(self._is_the_patient(r) for r in (reference, *others)) else _ANOTHER_PATIENT
 
     def _is_the_patient(self, reference: str) -> bool:
         """Whether a reference, in any form, names the patient. Most resources of a chart have the same one."""

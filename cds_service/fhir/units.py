@@ -186,7 +186,9 @@ def filed_quantity(number: Decimal, comparator: str, unit: Unit, quantity: Any) 
 
 def printed_quantity(quantity: Any) -> str:
     """A Quantity as it was printed: comparator, number and unit text (or code)."""
-    value = quantity.get("value") if isinstance(quantity, dict) else None
+    if not isinstance(quantity, dict):
+        return ""
+    value = quantity.get("value")
     number = "" if value is None or isinstance(value, (dict, list)) else str(value)
     unit = text(quantity, "unit") or text(quantity, "code")
     return " ".join(f"{text(quantity, 'comparator')}{number} {unit}".split())

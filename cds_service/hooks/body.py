@@ -65,10 +65,8 @@ def _is_deeper_than(levels: int, document: Any) -> bool:
     """Whether objects and lists are nested more deeply. All of a body is walked, so each step is a plain one."""
     level: list[Any] = [[document]]
     for _ in range(levels + 1):
-        values: list[Any] = []
-        for node in level:
-            values += node.values() if type(node) is dict else node
-        level = [value for value in values if type(value) in _CONTAINERS]
+        held = (node.values() if type(node) is dict else node for node in level)
+        level = [value for values in held for value in values if type(value) in _CONTAINERS]
         if not level:
             return False
     return True

@@ -27,6 +27,8 @@ _log = logging.getLogger(__name__)
 _FORGET_EVERY = timedelta(minutes=1)
 #: How many cards are asked for in one query, far below what a database takes.
 _AT_ONCE = 500
+#: Made once: SQLAlchemy then knows again what it has compiled.
+_ADD_DECISION, _ADD_CARDS, _ADD_CARD_RULES = map(insert, (tables.decision, tables.card, tables.card_rule))
 
 
 class Store:
@@ -125,11 +127,11 @@ class Store:
             StoreUnavailable: the store cannot be had.
         """
         with self._transaction("decision") as connection:
-            connection.execute(insert(tables.decision), [account.decision])
+            connection.execute(_ADD_DECISION, [account.decision])
             if account.cards:
-                connection.execute(insert(tables.card), account.cards)
+                connection.execute(_ADD_CARDS, account.cards)
             if account.card_rules:
-                connection.execute(insert(tables.card_rule), account.card_rules)
+                connection.execute(_ADD_CARD_RULES, account.card_rules)
 
     def shown(self, users: Sequence[str], said: Sequence[str], instances: Sequence[str]) -> list[LastShown]:
         """When each of these sayings was last sent to a user, but for some calls; all by their pseudonyms.
