@@ -25,6 +25,7 @@ DISPLAY_LIMIT = 40
 
 #: The unit of a ratio of two like things: a number alone says as much.
 _NUMBER_ALONE = "{ratio}"
+_UNANSWERED = object()
 
 
 class Reason(StrEnum):
@@ -390,8 +391,9 @@ def answered_once(question: Callable[[Facts, *_Asked], _Answer]) -> Callable[[Fa
     @wraps(question)
     def answer(facts: Facts, /, *asked: *_Asked) -> _Answer:
         answers, key = facts._answers, (question, asked)
-        if key not in answers:
-            answers[key] = question(facts, *asked)
-        return cast("_Answer", answers[key])
+        given = answers.get(key, _UNANSWERED)
+        if given is _UNANSWERED:
+            given = answers[key] = question(facts, *asked)
+        return cast("_Answer", given)
 
     return answer

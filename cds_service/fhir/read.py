@@ -133,7 +133,7 @@ def _candidates(observations: Iterable[Json]) -> tuple[dict[str, list[_Candidate
     for place, resource in enumerate(observations):
         found = meanings(resource)
         if found:
-            analyte, code = min(found, key=lambda match: not match[0].is_b2m)
+            analyte, code = next((match for match in found if match[0].is_b2m), found[0])
             ambiguous = len(found) > 1 and len({match[0].key for match in found}) > 1
             candidate = _candidate(place, resource, analyte, code, ambiguous)
             (b2m if analyte.is_b2m else others)[analyte.key].append(candidate)

@@ -74,6 +74,8 @@ def _is_of_another_kind(given: Json) -> bool:
 
 def _kind_is_unknown(given: Json) -> bool:
     """Whether a code that is not HL7's says what kind of range it is."""
+    if "type" not in given:
+        return False
     return any((system, code) not in (("", "normal"), (_MEANINGS, "normal")) for system, code in _kinds(given))
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from decimal import ROUND_FLOOR, ROUND_HALF_UP, Decimal
+from functools import cached_property
 
 from cds_service.facts import Facts, Interval, Moment, Result, answered_once
 from cds_service.knowledge import states
@@ -31,7 +32,7 @@ _ORDER = (
 _Estimates = Callable[[Sequence[Decimal]], list[Decimal]]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class KidneyFunction:
     """An eGFR in mL/min/1.73 m2 with where it came from; an interval where sex or age leave more than one.
 
@@ -50,6 +51,13 @@ class KidneyFunction:
     def computed(self) -> bool:
         """Whether this service computed it, from creatinine or cystatin C."""
         return self.result.analyte in ("creatinine", "cystatin-c")
+
+    @cached_property
+    def expected(self) -> tuple[Decimal | None, Decimal | None]:
+        """The serum B2M in mg/L that adults had at the lowest such GFR, and at the highest; None for an open end."""
+        low, high = self.egfr.low, self.egfr.high
+        at_lowest = serum_b2m_at_gfr(low) if low else None
+        return at_lowest, at_lowest if low == high else serum_b2m_at_gfr(high) if high else None
 
 
 def kidney_function(facts: Facts, when: Moment, within_days: Decimal) -> KidneyFunction | None:
@@ -162,19 +170,20 @@ def _value(result: Result) -> Decimal:
 
 def is_far_above(b2m: Result, found: Sequence[KidneyFunction], fold: Decimal) -> bool:
     """Whether a serum B2M is surely more than ``fold`` times what adults had at every GFR that ``found`` allows."""
-    lowest = [function.egfr.low for function in found]
-    return all(low and b2m.interval.is_above(serum_b2m_at_gfr(low) * fold) for low in lowest)
+    highest = (function.expected[0] for function in found)
+    return all(level and b2m.interval.is_above(level * fold) for level in highest)
 
 
 def is_far_below(b2m: Result, found: Sequence[KidneyFunction], fold: Decimal) -> bool:
     """Whether a serum B2M is surely less than that level divided by ``fold``."""
-    highest = [function.egfr.high for function in found]
-    return all(high and b2m.interval.is_below(serum_b2m_at_gfr(high) / fold) for high in highest)
+    lowest = (function.expected[1] for function in found)
+    return all(level and b2m.interval.is_below(level / fold) for level in lowest)
 
 
 def expected_b2m(function: KidneyFunction) -> str:
     """The serum B2M in mg/L that adults had at such a GFR, for reading; "" where the eGFR has no end above 0."""
-    ends = [serum_b2m_at_gfr(end).quantize(Decimal("0.1")) for end in (function.egfr.high, function.egfr.low) if end]
+    highest, lowest = function.expected
+    ends = [level.quantize(Decimal("0.1")) for level in (lowest, highest) if level]
     if len(ends) == 1:
         return f"{'at least' if function.egfr.high else 'at most'} {ends[0]}"
     return " to ".join(f"about {end}" if end == ends[0] else str(end) for end in dict.fromkeys(ends))
