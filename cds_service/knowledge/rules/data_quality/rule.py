@@ -84,7 +84,7 @@ def _otherwise(b2m: Result) -> str:
     if value is None:
         return ""
     shown = legible(value) if b2m.printed_unit.factor == 1 else to_digits(value, value.normalize())
-    return f"; it would then be {shown} {b2m.unit}"
+    return f"; it would then be {b2m.comparator}{shown} {b2m.unit}"
 
 
 def _meant(suspicion: Suspicion, unit: str) -> str:
