@@ -113,7 +113,8 @@ def unsteady_creatinine(facts: Facts, when: Moment, within_days: Decimal, fold: 
     """The two creatinines, the earlier first, that differ ``fold`` or more; none where creatinine is steady.
 
     Among those within ``within_days`` of ``when``; else the nearest of them and the last one before that time; else
-    those of an ``acute_rise``. Those from before the last kidney transplantation, or from dialysis, are left out.
+    those of an ``acute_rise``, or of as steep a fall. Those from before the last kidney transplantation, or from
+    dialysis, are left out.
     """
     all_told = _creatinines(facts, when, limit("unsteady_days_to"))
     near = [r for r in all_told if r.when.days_until(when) <= within_days]
@@ -123,7 +124,7 @@ def unsteady_creatinine(facts: Facts, when: Moment, within_days: Decimal, fold: 
     for pair in ((min(near, key=_value), max(near, key=_value)), (near[0], *before[:1])):
         if max(r.value for r in pair) >= min(r.value for r in pair) * fold:
             return tuple(sorted(pair, key=lambda r: r.when.sort_key()))
-    return acute_rise(facts, when, within_days)
+    return acute_rise(facts, when, within_days) or _steep_fall(facts, when, within_days)
 
 
 @answered_once
@@ -133,15 +134,34 @@ def acute_rise(facts: Facts, when: Moment, within_days: Decimal) -> tuple[Result
     By KDIGO's absolute criterion (2012, 2.1.1): a rise of 26.5 umol/L or more within 48 hours. Where no times are told
     it counts if the two may lie so near: no eGFR is better than one as if of a steady state.
     """
-    near, rise = _creatinines(facts, when, within_days), limit("acute_rise_from")
-    pairs = [(one, other) for one in near for other in near if other.value - one.value >= rise]
-    pairs = [pair for pair in pairs if _may_follow(pair[0].when, pair[1].when)]
-    return max(pairs, key=lambda pair: pair[1].value - pair[0].value, default=())
+    rise = limit("acute_rise_from")
+    found = _differing(facts, when, within_days, lambda one, other: other.value - one.value >= rise)
+    return _steepest(found, limit("acute_rise_hours_to"))
 
 
-def _may_follow(earlier: Moment, later: Moment) -> bool:
-    """Whether ``later`` lies after ``earlier`` for certain, and may lie within 48 hours of it."""
-    hours = timedelta(hours=int(limit("acute_rise_hours_to")))
+@answered_once
+def _steep_fall(facts: Facts, when: Moment, within_days: Decimal) -> tuple[Result, ...]:
+    """The same of a fall, as after acute kidney injury or a transplantation: an eGFR would be far too low."""
+    fall = limit("steep_fall_from")
+    found = _differing(facts, when, within_days, lambda one, other: one.value - other.value >= fall)
+    return _steepest(found, limit("steep_fall_hours_to"))
+
+
+def _differing(
+    facts: Facts, when: Moment, within_days: Decimal, differ: Callable[[Result, Result], bool]
+) -> list[tuple[Result, Result]]:
+    near = _creatinines(facts, when, within_days)
+    return [(one, other) for one in near for other in near if differ(one, other)]
+
+
+def _steepest(pairs: list[tuple[Result, Result]], within_hours: Decimal) -> tuple[Result, ...]:
+    following = [pair for pair in pairs if _may_follow(pair[0].when, pair[1].when, within_hours)]
+    return max(following, key=lambda pair: abs(pair[1].value - pair[0].value), default=())
+
+
+def _may_follow(earlier: Moment, later: Moment, within_hours: Decimal) -> bool:
+    """Whether ``later`` lies after ``earlier`` for certain, and may lie within so many hours of it."""
+    hours = timedelta(hours=int(within_hours))
     if earlier.instant and later.instant:
         return timedelta(0) < later.instant - earlier.instant <= hours
     # From the end of the one day to the beginning of the other.

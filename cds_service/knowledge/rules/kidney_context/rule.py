@@ -36,7 +36,7 @@ def evaluate(facts: Facts, rule: Rule) -> Finding | None:
     if state := _state_without_egfr(facts, rule, b2m):
         creatinine = tuple(r for r in beside if r.analyte == "creatinine")[:_MOST_SHOWN]
         changed = _unsteady(facts, rule, b2m)
-        values = {"creatinine": _dated(changed)} if state in ("unsteady", "acute_rise") else {}
+        values = {"creatinine": _dated(changed)} if state in ("unsteady", "acute_rise", "steep_fall") else {}
         inputs = dict.fromkeys((b2m, *creatinine, *changed))
         return rule.finding(state, facts.specimen, values=values, inputs=tuple(inputs))
     found = kidney.estimates(facts, b2m.when, window)
@@ -93,7 +93,8 @@ def _state_without_egfr(facts: Facts, rule: Rule, b2m: Result) -> str | None:
     found = {
         "acute_kidney_injury": states.acute_kidney_injury(facts, b2m.when),
         "acute_rise": bool(changed) and changed == kidney.acute_rise(facts, b2m.when, rule.value("pairing_days_to")),
-        "unsteady": bool(changed),
+        "unsteady": bool(changed) and _differ_by_fold(rule, changed),
+        "steep_fall": bool(changed),
         "pregnancy": states.pregnant(facts, b2m.when),
         "age_unknown": child is None,
         "infant": child is True and age is not None and age[0] < limit("schwartz_years_from"),
@@ -104,6 +105,11 @@ def _state_without_egfr(facts: Facts, rule: Rule, b2m: Result) -> str | None:
 def _unsteady(facts: Facts, rule: Rule, b2m: Result) -> tuple[Result, ...]:
     window, fold = rule.value("pairing_days_to"), rule.value("unsteady_fold_from")
     return kidney.unsteady_creatinine(facts, b2m.when, window, fold)
+
+
+def _differ_by_fold(rule: Rule, changed: tuple[Result, ...]) -> bool:
+    values = [r.value for r in changed]
+    return max(values) >= min(values) * rule.value("unsteady_fold_from")
 
 
 def _dated(results: tuple[Result, ...]) -> str:

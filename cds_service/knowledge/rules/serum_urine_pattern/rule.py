@@ -7,6 +7,7 @@ from cds_service.knowledge import kidney, levels, states, urine
 from cds_service.knowledge.kidney import KidneyFunction
 from cds_service.knowledge.levels import Level
 from cds_service.knowledge.model import Finding, Rule
+from cds_service.knowledge.terms import limit
 from cds_service.knowledge.urine import Acidity, Ph
 
 _SERUM = ("b2m-serum",)
@@ -108,8 +109,12 @@ def _outcome(rule: Rule, serum: Result, of_serum: Level, of_urine: Level, acidit
 
 
 def _unexpected_at(facts: Facts, rule: Rule, serum: Result) -> KidneyFunction | None:
-    """The eGFR beside a serum B2M that is not expected to be so low at it."""
-    found = kidney.kidney_function(facts, serum.when, rule.value("pairing_days_to"))
+    """The eGFR beside a serum B2M that is not expected to be so low at it; none where creatinine is not steady."""
+    days = rule.value("pairing_days_to")
+    unsteady = kidney.creatinine_is_unsteady(facts, serum.when, days, limit("unsteady_fold_from"))
+    if unsteady or states.acute_kidney_injury(facts, serum.when):
+        return None
+    found = kidney.kidney_function(facts, serum.when, days)
     low = serum.interval.is_above(rule.value("unexpected_b2m_to")) is False
     return found if low and found and found.egfr.is_below(rule.value("unexpected_egfr_below")) else None
 
