@@ -13,6 +13,7 @@ _MOST_SHOWN = 1000
 _NOT_CERTAIN = "not certain"
 _READABLE = {
     "{1.73_m2}": "1.73 m2", "{creat}": " creatinine", "(24.h)": "24 h", "10*9/L": "x 10⁹/L", "[pH]": "", "{ratio}": "",
+    "{copies}": "copies", "[IU]": "IU",
 }  # fmt: skip
 
 

@@ -11,6 +11,8 @@ from cds_service.knowledge.terms import limit
 
 _MEDICATIONS = "medications"
 _STEROID = "glucocorticoid"
+#: Lithium, by a code of its own or by the class of ATC.
+LITHIUM = frozenset({"lithium", "atc-N05AN"})
 _MOST_NAMED = 2
 #: The longest name of an entry that is shown in full, in characters.
 _NAME = 40

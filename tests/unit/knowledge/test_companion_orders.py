@@ -62,3 +62,23 @@ def test_the_markers_of_cadmium_are_offered_with_the_urine() -> None:
 @pytest.mark.parametrize("rule", ["companion-tests", "order-companions"])
 def test_the_notes_of_orders_name_analytes(rule: str) -> None:
     assert set(RULES[rule].orders) <= {*analytes(), "b2m-serum-before-session"}
+
+
+FLC_RATIO = {"is": "45 {ratio}", "lower_limit": "0.26", "upper_limit": "1.65"}
+
+
+@pytest.mark.parametrize(
+    ("given", "labels"),
+    [
+        ({"m-protein": "6 g/L"}, ["Order kappa/lambda ratio (serum)"]),
+        ({"m-protein": "6 g/L", "problems": ["sjogren"]}, ["Order kappa/lambda ratio (serum)"]),
+        ({"m-protein": "6 g/L", "free-light-chain-ratio": FLC_RATIO}, []),
+        ({"m-protein": "6 g/L", "unknown": ["myeloma"]}, []),
+        ({"m-protein": "0 g/L"}, []),
+        ({"free-light-chain-ratio": FLC_RATIO}, ["Order M-protein (serum)"]),
+        ({}, []),
+    ],
+    ids=["M-protein", "beside an explanation", "both", "not sent in full", "none found", "ratio", "neither"],
+)
+def test_beside_an_m_protein_the_light_chains_are_offered(given: dict[str, Any], labels: list[str]) -> None:
+    assert offered("differential", {"b2m": "4 mg/L", "creatinine": "55 umol/L", **given}) == labels

@@ -63,7 +63,7 @@ def _evidence(said: list[str], drugs: dict[str, tuple[Medication, ...]]) -> tupl
     raising = {drug.key for drug in drugs["raising_drug"]} if "raising_drug" in said else set()
     asked = {
         "ciclosporin": "ciclosporin" in raising,
-        "lithium": bool(raising & {"lithium", "atc-N05AN"}),
+        "lithium": bool(raising & treatment.LITHIUM),
         **{name: name in said for name in _DISEASES},
     }
     return tuple(note for note, holds in asked.items() if holds)

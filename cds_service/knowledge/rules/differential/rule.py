@@ -1,88 +1,199 @@
 """What speaks for and against each family of causes of a raised serum B2M that the chart does not explain."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from cds_service.facts import Facts, Presence, Problem, Result
-from cds_service.knowledge import context, kidney, levels, series, states, terms
+from cds_service.facts import Facts, Medication, Presence, Problem, Result
+from cds_service.knowledge import context, kidney, levels, series, states, terms, verdicts
 from cds_service.knowledge.kidney import KidneyFunction
-from cds_service.knowledge.model import Finding, Rule
-from cds_service.knowledge.treatment import current_drugs, drugs_of, list_is_whole
+from cds_service.knowledge.levels import Level
+from cds_service.knowledge.model import Finding, Proposal, Rule
+from cds_service.knowledge.proposals import order_of
+from cds_service.knowledge.treatment import LITHIUM, current_drugs, drugs_of, list_is_whole
+from cds_service.knowledge.verdicts import Companion, Judged, Side
 
 _FAMILIES = ("kidney", "cancer", "inflammation", "infection", "transplant", "liver")
 _LISTS = ("conditions", "procedures")
 _SET_APART = ("confirmed", "precursor", "remission")
 _TELLING_DRUGS = {"anti-myeloma": "myeloma", "anti-lymphoma": "CLL, lymphoma and Waldenström"}
 _CALCIUM = ("calcium-corrected", "calcium-corrected-moles", "calcium", "calcium-moles")
-#: What speaks for a family, each as the analytes that stand for it (the best first, the plainest last)
-#: and the side of its range that does.
 _LYMPHOID = (
-    (_CALCIUM, "high"), (("hemoglobin", "hemoglobin-moles"), "low"), (("lymphocytes",), "high"),
-    (("platelets",), "low"), (("ldh",), "high"), (("m-protein",), "high"),
-)  # fmt: skip
-_INFLAMMATION = ((("crp",), "high"), (("esr",), "high"), (("ferritin",), "high"))
+    Companion(_CALCIUM, Side.HIGH),
+    Companion(("hemoglobin", "hemoglobin-moles"), Side.LOW),
+    Companion(("lymphocytes",), Side.HIGH),
+    Companion(("platelets",), Side.LOW),
+    Companion(("ldh",), Side.HIGH),
+    Companion(("igm",), Side.HIGH, asked=False),
+)
+#: What no kidney, inflammation or infection gives by itself.
+_MONOCLONAL = (Companion(("m-protein",), Side.FOUND), Companion(("free-light-chain-ratio",), Side.EITHER))
+_INFLAMMATION = (Companion(("crp",), Side.HIGH), Companion(("esr",), Side.HIGH), Companion(("ferritin",), Side.HIGH))
+_HIV_RNA = "hiv-rna"
+_VIRAL = (
+    Companion((_HIV_RNA,), Side.FOUND, asked=False),
+    Companion(("cd4",), Side.LOW, asked=False),
+    Companion(("cmv-dna",), Side.FOUND, asked=False),
+    Companion(("ebv-dna",), Side.FOUND, asked=False),
+)
 
 
 @dataclass(frozen=True, slots=True)
 class _Kidney:
-    """What the kidney says, and whether that is known to be no explanation."""
+    """What the kidney says, whether that is known to be no explanation, or enough of one."""
 
     words: str
     known: bool
     function: KidneyFunction | None = None
     beyond: bool = False
+    enough: bool = False
+    split: bool = False
+
+    @property
+    def inputs(self) -> tuple[Result, ...]:
+        """The result that function was taken from, if any."""
+        return (self.function.result,) if self.function else ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Near:
+    """The results near the B2M, by what they are looked at for."""
+
+    lymphoid: tuple[Judged, ...]
+    monoclonal: tuple[Judged, ...]
+    inflammation: tuple[Judged, ...]
+    viral: tuple[Judged, ...]
+
+    @property
+    def all(self) -> tuple[Judged, ...]:
+        """Every test in the order of the card."""
+        return (*self.lymphoid, *self.monoclonal, *self.inflammation, *self.viral)
+
+    @property
+    def marker(self) -> str:
+        """The M-protein that is there, else a free light chain ratio beyond its limits; "" without either."""
+        return next((one.with_side() for one in self.monoclonal if one.speaks_for), "")
 
 
 #: What a precursor may have become is the question.
 _PRECURSORS = {"mgus-or-smouldering", "smouldering-myeloma"}
+#: Of which a raised level is described, in too few to close the question.
+_WEAK = {"carcinoma", "liver-disease"}
 
 
 def _explains_little(problem: Problem) -> bool:
-    """Whether a diagnosis leaves a raised level to explain: a precursor, a remission, an acute infection."""
-    little = problem.key in _PRECURSORS or problem.key in states.ACUTE_INFECTIONS
+    """Whether a diagnosis leaves a raised level to explain: a precursor, a remission, an acute infection, a weak."""
+    little = problem.key in _PRECURSORS | _WEAK or problem.key in states.ACUTE_INFECTIONS
     return little or states.is_in_remission(problem)
 
 
 def evaluate(facts: Facts, rule: Rule) -> Finding | None:
-    """Speaks only of a level known to be raised that nothing known explains."""
+    """Speaks of a level known to be raised: that nothing known explains, or that explains no monoclonal protein."""
     b2m = context.readable(facts)
-    if b2m is None or states.dialysis(facts) is not states.Dialysis.NO or _is_explained(facts, rule, b2m):
+    if b2m is None or states.dialysis(facts) is not states.Dialysis.NO:
         return None
-    function = _kidney(facts, rule, b2m)
     level = levels.of_serum(facts, rule, b2m)
-    if not level.above or function is None:
+    if not level.above:
         return None
-    lymphoid, inflammation = (_beside(facts, rule, b2m, tests) for tests in (_LYMPHOID, _INFLAMMATION))
+    days = rule.value("others_days_to")
+    near = _Near(*(verdicts.near(facts, b2m, days, t) for t in (_LYMPHOID, _MONOCLONAL, _INFLAMMATION, _VIRAL)))
+    function = _kidney(facts, rule, b2m)
+    explained = _explained_by(facts, rule, b2m, function)
+    if explained:
+        return _monoclonal(facts, rule, b2m, near, explained, level)
+    left = (
+        _monoclonal(facts, rule, b2m, near, ["kidney function that may be reduced"], level) if function.split else None
+    )
+    return left or _for_and_against(facts, rule, b2m, near, function, level)
+
+
+def _for_and_against(facts: Facts, rule: Rule, b2m: Result, near: _Near, function: _Kidney, level: Level) -> Finding:
     of = _in_the_list(facts, b2m)
-    others = [said for family in ("inflammation", "infection", "transplant") for said in of[family]]
+    others = [
+        said for family in ("inflammation", "infection", "transplant", "liver", "carcinoma") for said in of[family]
+    ]
+    weak = [f"in the medication list: {_listed(drugs)} (open)"] if (drugs := _weak_drugs(facts, rule, b2m)) else []
+    lymphoid = [*of["cancer"], *_drugs(facts, of["cancer"]), *_judged(near.lymphoid), *_judged(near.monoclonal)]
+    viral = [*_judged(near.inflammation), *_judged(near.viral), *_hiv(facts)]
     values = {
-        "none": _none(facts, b2m),
+        "none": _none(facts, b2m, drugs),
         "kidney": _joined(function.words, *of["kidney"]),
-        "lymphoid": _joined(*of["cancer"], *_drugs(facts, of["cancer"]), *_judged(lymphoid)) or "nothing at hand",
-        "others": _joined(*others, *_judged(inflammation), *_hiv(facts), _transplant(facts)),
-        "missing": _missing(facts, [*lymphoid, *inflammation]),
+        "lymphoid": _joined(*lymphoid) or "nothing at hand",
+        "others": _joined(*others, *weak, *viral, _transplant(facts)),
+        "missing": _missing(facts, near),
+        "marker": near.marker,
     }
     complete = function.known and list_is_whole(facts) and not facts.unknown & set(_LISTS)
-    found = [r for _, _, r in (*lymphoid, *inflammation) if r]
     outcome = "unexplained" if complete else "open"
     return rule.finding(
         "beyond_kidney" if function.beyond else outcome,
         facts.specimen,
         values=values,
-        inputs=(b2m, *([function.function.result] if function.function else []), *found),
+        inputs=(b2m, *function.inputs, *(one.result for one in near.all if one.result)),
         thresholds=(*level.thresholds, "others_days_to", *(("apart_fold_above",) if function.beyond else ())),
+        proposals=_orders(facts, rule, near),
     )
 
 
-def _is_explained(facts: Facts, rule: Rule, b2m: Result) -> bool:
-    days = rule.value("kidney_days_to")
-    kidney_is_enough = not _is_beyond(facts, rule, b2m, kidney.estimates(facts, b2m.when, days))
-    explaining = {family for family in _FAMILIES if family != "kidney" or kidney_is_enough}
-    diagnosed = any(
-        states.is_active(p) and states.is_confirmed(p) and p.family in explaining and not _explains_little(p)
-        for p in facts.problems
+def _monoclonal(
+    facts: Facts, rule: Rule, b2m: Result, near: _Near, explained: Sequence[str], level: Level
+) -> Finding | None:
+    """What the explanation leaves over; None without it, or where a plasma cell or lymphoid disease is known."""
+    known = any(p.family == "cancer" and p.key not in _WEAK and _is_told(p) for p in facts.problems)
+    if known or not near.marker:
+        return None
+    markers = [one for one in near.monoclonal if one.speaks_for]
+    others = [one for one in near.lymphoid if one.speaks_for]
+    only_ratio = all(one.companion.side is Side.EITHER for one in markers)
+    reduced = any(f.egfr.is_below(rule.value("reduced_below")) for f in _estimates(facts, rule, b2m))
+    return rule.finding(
+        "monoclonal",
+        facts.specimen,
+        values={
+            "explained": _listed(explained),
+            "markers": ", ".join(one.with_side() for one in markers),
+            "beside": f"; beside it {', '.join(one.with_side() for one in others)}" if others else "",
+            "marker": near.marker,
+        },
+        notes=("ratio_and_kidney",) if only_ratio and reduced else (),
+        inputs=(b2m, *(one.result for one in (*others, *markers) if one.result)),
+        thresholds=(*level.thresholds, "others_days_to"),
+        proposals=_orders(facts, rule, near),
     )
-    grafted = any(p.key.endswith("transplantation") for p in facts.procedures)
-    return diagnosed or grafted or bool(current_drugs(facts, b2m.when, rule.value("drug_days_to"), "raises-serum-b2m"))
+
+
+def _is_told(problem: Problem) -> bool:
+    """Whether a diagnosis stands in the chart as present; what is in remission may have come back."""
+    there = states.is_active(problem) and states.is_confirmed(problem)
+    return there and not states.is_in_remission(problem)
+
+
+def _orders(facts: Facts, rule: Rule, near: _Near) -> tuple[Proposal, ...]:
+    """Beside an M-protein the free light chains, and the other way round, unless they may have been measured."""
+    absent = [terms.analytes()[one.companion.key] for one in near.monoclonal if one.result is None and near.marker]
+    return tuple(order_of(a, rule.orders[a.key]) for a in absent if a.group not in facts.unknown)
+
+
+def _explained_by(facts: Facts, rule: Rule, b2m: Result, function: _Kidney) -> list[str]:
+    """What in the chart explains the level by itself, by its names; empty where nothing does."""
+    beyond = _is_beyond(facts, rule, b2m, _estimates(facts, rule, b2m))
+    explaining = {family for family in _FAMILIES if family != "kidney" or not beyond}
+    found = [p.label for p in facts.problems if p.family in explaining and _is_told(p) and not _explains_little(p)]
+    found += [p.label for p in facts.procedures if p.key.endswith("transplantation")]
+    found += [drug.label for drug in _raising_drugs(facts, rule, b2m) if drug.key not in LITHIUM]
+    return found or (["reduced kidney function"] if function.enough else [])
+
+
+def _raising_drugs(facts: Facts, rule: Rule, b2m: Result) -> tuple[Medication, ...]:
+    return current_drugs(facts, b2m.when, rule.value("drug_days_to"), "raises-serum-b2m")
+
+
+def _weak_drugs(facts: Facts, rule: Rule, b2m: Result) -> list[str]:
+    """Lithium: a textbook names it, without figures."""
+    return [drug.label for drug in _raising_drugs(facts, rule, b2m) if drug.key in LITHIUM]
+
+
+def _estimates(facts: Facts, rule: Rule, b2m: Result) -> tuple[KidneyFunction, ...]:
+    return kidney.estimates(facts, b2m.when, rule.value("kidney_days_to"))
 
 
 def _is_beyond(facts: Facts, rule: Rule, b2m: Result, found: tuple[KidneyFunction, ...]) -> bool:
@@ -95,14 +206,14 @@ def _is_beyond(facts: Facts, rule: Rule, b2m: Result, found: tuple[KidneyFunctio
     return adult and steady and reduced and kidney.is_far_above(b2m, found, rule.value("apart_fold_above"))
 
 
-def _kidney(facts: Facts, rule: Rule, b2m: Result) -> _Kidney | None:
-    """None where kidney function is reduced beyond doubt and the level no higher than that may explain."""
+def _kidney(facts: Facts, rule: Rule, b2m: Result) -> _Kidney:
+    """Enough of an explanation where function is reduced beyond doubt and the level no higher than that may explain."""
     days, reduced = rule.value("kidney_days_to"), rule.value("reduced_below")
     if changed := kidney.unsteady_creatinine(facts, b2m.when, days, rule.value("unsteady_fold_from")):
         return _Kidney(_change(*changed), known=False)
     if states.acute_kidney_injury(facts, b2m.when):
         return _Kidney("no eGFR in acute kidney injury, open", known=False)
-    found = kidney.estimates(facts, b2m.when, days)
+    found = _estimates(facts, rule, b2m)
     if not found:
         return _Kidney("function not known", known=False)
     answers = {function.egfr.is_below(reduced) for function in found}
@@ -110,10 +221,12 @@ def _kidney(facts: Facts, rule: Rule, b2m: Result) -> _Kidney | None:
     egfr = f"eGFR {kidney.whole(found[0].egfr, (reduced, normal))} mL/min/1.73 m2"
     if answers == {True}:
         words = f"{egfr}, reduced (for), but the level is far above what adults had at such a GFR"
-        return _Kidney(words, True, found[0], beyond=True) if _is_beyond(facts, rule, b2m, found) else None
+        beyond = _is_beyond(facts, rule, b2m, found)
+        return _Kidney(words, True, found[0], beyond=beyond, enough=not beyond)
     against = all(function.egfr.is_below(normal) is False for function in found)
-    sides = f"estimates on either side of {reduced}, open" if {True, False} <= answers else "open"
-    return _Kidney(f"{egfr}, {'against' if against else sides}", answers == {False}, found[0])
+    split = {True, False} <= answers
+    sides = f"estimates on either side of {reduced}, open" if split else "open"
+    return _Kidney(f"{egfr}, {'against' if against else sides}", answers == {False}, found[0], split=split)
 
 
 def _change(before: Result, after: Result) -> str:
@@ -123,49 +236,24 @@ def _change(before: Result, after: Result) -> str:
     return f"creatinine {'rose' if rose else 'fell'} {between}, not steady ({'for' if rose else 'open'})"
 
 
-_Tests = tuple[tuple[tuple[str, ...], str], ...]
-_Found = list[tuple[str, str, Result | None]]
-
-
-def _beside(facts: Facts, rule: Rule, b2m: Result, tests: _Tests) -> _Found:
-    """The key of each test, the side that speaks for the family, and the result nearest to the B2M, if any."""
-    days = rule.value("others_days_to")
-    return [(keys[-1], side, next(iter(context.beside(facts, b2m.when, days, *keys)), None)) for keys, side in tests]
-
-
-def _judged(found: _Found) -> list[str]:
+def _judged(found: Iterable[Judged]) -> list[str]:
     """Each result with its verdict."""
-    return [f"{_name(r.analyte)} {series.amount(r)} ({_verdict(r, side)})" for _, side, r in found if r]
+    return [one.with_verdict() for one in found if one.result]
 
 
-def _missing(facts: Facts, tests: _Found) -> str:
-    """What there is no result of, apart from what was not sent in full, and what is not looked for."""
-    absent = [(_name(key), terms.analytes()[key].group) for key, _, r in tests if not r]
-    absent += [] if _screens(facts) else [("HIV test", "other")]
-    unsent = [name for name, group in absent if group in facts.unknown]
-    none = [name for name, _ in absent if name not in unsent]
-    said = [f"not at hand: {', '.join(none)}"] if none else []
-    said += [f"not sent in full, unknown: {', '.join(unsent)}"] if unsent else []
-    told = _joined(*said, "not looked for: bacterial infection other than pneumonia and sepsis")
-    return told[0].upper() + told[1:]
-
-
-def _name(key: str) -> str:
-    return terms.analytes()[key].short
-
-
-def _verdict(result: Result, side: str) -> str:
-    """By the result's own range; a result without the limit that matters is shown without a verdict."""
-    given = result.reference_range
-    if given is None or (given.high if side == "high" else given.low) is None:
-        return "no limit given"
-    beyond = given.is_exceeded_by(result.central) if side == "high" else _is_low(result)
-    return "open" if beyond is None else f"{side}, for" if beyond else f"not {side}, against"
-
-
-def _is_low(result: Result) -> bool | None:
-    given = result.reference_range
-    return result.central.is_below(given.low) if given and given.low is not None else None
+def _missing(facts: Facts, near: _Near) -> str:
+    """What there is no result of, apart from what was not sent in full."""
+    absent = [
+        (terms.analytes()[one.companion.key].short, one) for one in near.all if not one.result and one.companion.asked
+    ]
+    groups = [(name, terms.analytes()[one.companion.key].group) for name, one in absent]
+    tested = _screens(facts) or any(one.result and one.companion.key == _HIV_RNA for one in near.viral)
+    groups += [] if tested else [("HIV test", "other")]
+    unsent = [name for name, group in groups if group in facts.unknown]
+    none = [name for name, _ in groups if name not in unsent]
+    said = [f"Not at hand: {', '.join(none)}"] if none else []
+    said += [f"{'n' if said else 'N'}ot sent in full, unknown: {', '.join(unsent)}"] if unsent else []
+    return _joined(*said) or "All of these tests are at hand"
 
 
 #: How an entry of the problem list stands to the level, in the order in which it is said.
@@ -180,9 +268,10 @@ _STANDINGS = {
 
 def _in_the_list(facts: Facts, b2m: Result) -> dict[str, list[str]]:
     """By family, the diagnoses that explain nothing by themselves, each with how it stands to the level."""
-    found: dict[str, dict[str, list[str]]] = {family: {} for family in _FAMILIES}
+    found: dict[str, dict[str, list[str]]] = {family: {} for family in (*_FAMILIES, "carcinoma")}
     for problem in _counting(facts, b2m):
         family = "cancer" if problem.key.endswith("-remission") else problem.family
+        family = problem.key if problem.key == "carcinoma" else family
         found.setdefault(family, {}).setdefault(_standing(problem), []).append(_bare(problem))
     return {
         family: [said.format(_listed(labels[name])) for name, said in _STANDINGS.items() if name in labels]
@@ -207,10 +296,11 @@ def _standing(problem: Problem) -> str:
     return "precursor" if problem.key in _PRECURSORS else "confirmed"
 
 
-def _none(facts: Facts, b2m: Result) -> str:
+def _none(facts: Facts, b2m: Result, drugs: Sequence[str]) -> str:
     """The beginning of the sentence that nothing explains the level: what leaves that open is set apart."""
     apart = [p for p in _counting(facts, b2m) if _explains_little(p) and _standing(p) in _SET_APART]
     labels = [f"{_bare(p)} in remission" if states.is_in_remission(p) else p.label for p in apart]
+    labels += drugs
     return f"Apart from {_listed(labels)}, none" if labels else "None"
 
 
@@ -218,7 +308,7 @@ def _bare(problem: Problem) -> str:
     return problem.label.removesuffix(" in remission")
 
 
-def _listed(labels: list[str]) -> str:
+def _listed(labels: Sequence[str]) -> str:
     each = list(dict.fromkeys(labels))
     return ", ".join(each[:_MOST_LABELS]) + (" and others" if len(each) > _MOST_LABELS else "")
 
