@@ -92,7 +92,7 @@ def readable_b2m(facts: Facts) -> Result | None:
         return None
     if states.is_child(facts, b2m.when) is True or states.dialysis(facts) is states.Dialysis.YES:
         return None
-    return b2m
+    return None if states.is_coded_unclear(facts) else b2m
 
 
 @answered_once

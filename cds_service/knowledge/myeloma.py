@@ -119,6 +119,7 @@ def _why_not(facts: Facts, rule: Rule, b2m: Result, myeloma: tuple[Problem, ...]
         "unconfirmed": not any(states.is_confirmed(p) for p in myeloma),
         "child": states.is_child(facts, b2m.when) is True,
         "dialysis": states.dialysis(facts) is states.Dialysis.YES,
+        "dialysis_coded": states.is_coded_unclear(facts),
         "transplanted": states.stem_cells_transplanted(facts, b2m.when),
         "treated": course.treatment is Treatment.BEGUN,
         "smouldering": may_still_smoulder(facts, myeloma),

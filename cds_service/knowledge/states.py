@@ -104,6 +104,14 @@ def dialysis(facts: Facts) -> Dialysis:
     return Dialysis.UNCLEAR if _is_doubted(facts) else Dialysis.YES
 
 
+def is_coded_unclear(facts: Facts) -> bool:
+    """Whether dialysis is coded and only not sure to go on: then no stage or index rests on a serum B2M either.
+
+    A creatinine that speaks against it may have been taken after a session.
+    """
+    return dialysis(facts) is Dialysis.UNCLEAR and bool(dialysis_codes(facts))
+
+
 def _is_doubted(facts: Facts) -> bool:
     """Whether creatinine speaks against dialysis that no dated session shortly before the B2M shows."""
     near = dialysis_sessions(facts, limit("dialysis_session_days_to"))
@@ -195,7 +203,12 @@ def stem_cells_transplanted(facts: Facts, when: Moment) -> bool:
 
 def acute_kidney_injury(facts: Facts, when: Moment) -> bool:
     """Whether acute kidney injury is an active problem, if only suspected, begun no longer ago than counts as acute."""
-    return bool(_begun_lately(facts, when, limit("acute_kidney_injury_days_to"), "acute-kidney-injury"))
+    return bool(acute_kidney_injuries(facts, when))
+
+
+def acute_kidney_injuries(facts: Facts, when: Moment) -> tuple[Problem, ...]:
+    """The active entries of acute kidney injury, if only suspected, begun no longer ago than counts as acute."""
+    return _begun_lately(facts, when, limit("acute_kidney_injury_days_to"), "acute-kidney-injury")
 
 
 def acute_infections(facts: Facts, when: Moment) -> tuple[Problem, ...]:

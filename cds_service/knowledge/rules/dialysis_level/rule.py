@@ -32,12 +32,13 @@ def evaluate(facts: Facts, rule: Rule) -> Finding | None:
         return rule.finding("unclear", facts.specimen, values=values, notes=(note,), inputs=(b2m, *near))
     sessions = _sessions(facts, b2m)
     outcome = "post_dialysis" if post else "child" if _of_child(facts, b2m) else _outcome(facts, sessions)
-    low = outcome in _EXPECTED_HIGH and b2m.interval.is_below(rule.value("low_below")) is True
+    acute = _acute(facts, rule, b2m)
+    low = outcome in _EXPECTED_HIGH and not acute and b2m.interval.is_below(rule.value("low_below")) is True
     return rule.finding(
         outcome,
         facts.specimen,
-        values={"b2m": b2m.display, "modality": _modality(facts, sessions)},
-        notes=(("low",) if low else ()) + _notes(facts, b2m, sessions, outcome, status),
+        values={"b2m": b2m.display, "modality": _modality(facts, sessions), "acute": acute},
+        notes=(("low",) if low else ()) + _notes(facts, b2m, sessions, outcome, acute=bool(acute)),
         inputs=(b2m,),
         thresholds=("low_below",) if low else (),
     )
@@ -114,20 +115,29 @@ def _modality(facts: Facts, sessions: tuple[Procedure, ...]) -> str:
     return f"{kinds}; last recorded {last.isoformat()}" if last else kinds
 
 
-def _notes(
-    facts: Facts, b2m: Result, sessions: tuple[Procedure, ...], outcome: str, status: Dialysis
-) -> tuple[str, ...]:
+def _acute(facts: Facts, rule: Rule, b2m: Result) -> str:
+    """What in the chart says that dialysis may not be for long: acute kidney injury, a kidney newly transplanted."""
+    found = [f"{p.label} ({_dated(p.onset)})" for p in states.acute_kidney_injuries(facts, b2m.when)]
+    grafted = [when for when in states.kidney_grafts(facts) if when]
+    lately = [when for when in grafted if when.days_until(b2m.when) <= rule.value("new_graft_days_to")]
+    return ", ".join(found + [f"kidney transplant ({_dated(when)})" for when in lately[:1]])
+
+
+def _notes(facts: Facts, b2m: Result, sessions: tuple[Procedure, ...], outcome: str, *, acute: bool) -> tuple[str, ...]:
+    status = states.dialysis(facts)
     by_procedure = status is Dialysis.YES and not _is_coded(facts)
     same_day = any(s.when and s.when.is_precise and s.when.last >= b2m.when.first for s in sessions)
     by_blood = outcome in ("haemodialysis", "modality_open")
+    for_long = not (by_procedure or acute)
     asked = {
         "not_in_chart": status is Dialysis.NO,
         "by_procedure": by_procedure,
-        "long_term": by_procedure and by_blood,
+        "acute": acute,
+        "long_term": not for_long and by_blood,
         "pre_post_unknown": by_blood and not same_day,
         "same_day_session": by_blood and same_day,
         "residual": outcome in _EXPECTED_HIGH,
-        "target": by_blood,
-        "association": by_blood,
+        "target": by_blood and for_long,
+        "association": by_blood and for_long,
     }
     return tuple(note for note, holds in asked.items() if holds)
