@@ -25,7 +25,6 @@ DISPLAY_LIMIT = 40
 
 #: The unit of a ratio of two like things: a number alone says as much.
 _NUMBER_ALONE = "{ratio}"
-_UNANSWERED = object()
 
 
 class Reason(StrEnum):
@@ -325,8 +324,10 @@ class Facts:
     _answers: dict[Any, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def of(self, specimen: str) -> "Facts":
-        """The same facts, seen for the B2M result of ``specimen``."""
-        return replace(self, specimen=specimen)
+        """The same facts, seen for the B2M result of ``specimen``; one view of each, so that it keeps its answers."""
+        view: Facts = self._answers.get(specimen) or replace(self, specimen=specimen)
+        self._answers[specimen] = view
+        return view
 
     @property
     def b2m(self) -> Result | None:
@@ -391,9 +392,8 @@ def answered_once(question: Callable[[Facts, *_Asked], _Answer]) -> Callable[[Fa
     @wraps(question)
     def answer(facts: Facts, /, *asked: *_Asked) -> _Answer:
         answers, key = facts._answers, (question, asked)
-        given = answers.get(key, _UNANSWERED)
-        if given is _UNANSWERED:
-            given = answers[key] = question(facts, *asked)
-        return cast("_Answer", given)
+        if key not in answers:
+            answers[key] = question(facts, *asked)
+        return cast("_Answer", answers[key])
 
     return answer

@@ -201,6 +201,7 @@ def stem_cells_transplanted(facts: Facts, when: Moment) -> bool:
     return by_list or any(p.key in STEM_CELLS_TRANSPLANTED for p in earlier)
 
 
+@answered_once
 def acute_kidney_injury(facts: Facts, when: Moment) -> bool:
     """Whether acute kidney injury is an active problem, if only suspected, begun no longer ago than counts as acute."""
     return bool(acute_kidney_injuries(facts, when))

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from enum import Enum
 
-from cds_service.facts import Evidence, Facts, Medication, Moment
+from cds_service.facts import Evidence, Facts, Medication, Moment, answered_once
 from cds_service.knowledge.terms import limit
 
 _MEDICATIONS = "medications"
@@ -95,6 +95,7 @@ def list_is_whole(facts: Facts) -> bool:
     return _MEDICATIONS not in facts.unknown
 
 
+@answered_once
 def course_before(facts: Facts, day: Moment, proof: str, hint: str) -> Course:
     """What the list says of treatment with drugs of class ``proof`` (or ``hint``, which only may be it) before ``day``.
 

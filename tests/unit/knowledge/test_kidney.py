@@ -30,6 +30,18 @@ def test_the_published_examples_of_gfr_categories(gfr: str, category: str) -> No
     assert finding.values["category"] == category
 
 
+@pytest.mark.parametrize(
+    ("gfr", "of_lowest", "of_highest"),
+    [("60", "2.56", "2.56"), (">60", "2.56", None), ("<15", None, "7.92")],
+)
+def test_what_adults_had_at_either_end(gfr: str, of_lowest: str | None, of_highest: str | None) -> None:
+    """In mg/L; None where an end of the eGFR is open."""
+    found = function(**{"egfr-2021": f"{gfr} mL/min/1.73m2"})
+    assert found
+    shown = [level and str(level.quantize(Decimal("0.01"))) for level in found.expected]
+    assert shown == [of_lowest, of_highest]
+
+
 @pytest.mark.parametrize("born", ["2025-03-03", "2025", "2030"])
 def test_none_under_one_year_or_where_that_is_open(born: str) -> None:
     assert function(creatinine="0.4 mg/dL", born=born, **{"body-height": "70 cm"}) is None

@@ -13,6 +13,12 @@ def chart(**given: Any) -> Facts:
     return facts_of({"b2m": "4 mg/L", "age": 30, **given})
 
 
+def test_one_chart_has_one_view_of_a_specimen() -> None:
+    facts = chart()
+    assert facts.of("urine") is facts.of("urine")
+    assert [facts.of(specimen).specimen for specimen in ("urine", "CSF")] == ["urine", "CSF"]
+
+
 @pytest.mark.parametrize(("days", "counts"), [(-20, True), (0, True), (1, False), (20, False), ("unknown", True)])
 def test_acute_kidney_injury_counts_from_when_it_began(days: Any, *, counts: bool) -> None:
     facts = chart(problems=[{"key": "acute-kidney-injury", "onset_days": days}])
