@@ -299,7 +299,7 @@ class Facts:
     groups of which "not there" does not mean "none"; ``ignored`` counts, by reason, what was not read. ``fates`` says
     what became of each Observation of the chart whose code we know, by its place. ``unrecognised_medications``:
     what those entries of the medication list are called that name no drug we know, "" where they do not say (text from
-    the chart: escape it).
+    the chart: escape it); ``unrecognised_problems`` likewise of the active entries of the problem list.
 
     Where B2M tests are being ordered, rules look at these (``ordered``) and no result is under review;
     ``also_ordered`` are the analytes of all the draft orders.
@@ -310,6 +310,7 @@ class Facts:
     under_review: dict[str, "Result | MissingData"] = field(default_factory=dict)
     results: tuple[Result, ...] = ()
     problems: tuple[Problem, ...] = ()
+    unrecognised_problems: tuple[str, ...] = ()
     medications: tuple[Medication, ...] = ()
     unrecognised_medications: tuple[str, ...] = ()
     procedures: tuple[Procedure, ...] = ()

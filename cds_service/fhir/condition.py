@@ -1,4 +1,4 @@
-"""Conditions to Problems: those whose SNOMED CT or ICD-10-CM code the knowledge has a name for."""
+"""Conditions to Problems: those whose SNOMED CT, ICD-10-CM or ICD-10 code the knowledge has a name for."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -15,16 +15,45 @@ _CLINICAL = {"active", "recurrence", "relapse", "inactive", "remission", "resolv
 _VERIFICATION = {"unconfirmed", "provisional", "differential", "confirmed", "refuted", "entered-in-error", "unknown"}
 
 
-def read_conditions(resources: Iterable[Json], as_of: datetime) -> tuple[tuple[Problem, ...], tuple[MissingData, ...]]:
-    """The problems that rules have a name for, and what could not be read of those."""
+_OVER = {"inactive", "remission", "resolved"}
+_REFUTED = {"refuted", "entered-in-error"}
+
+
+def read_conditions(
+    resources: Iterable[Json], as_of: datetime
+) -> tuple[tuple[Problem, ...], tuple[MissingData, ...], tuple[str, ...]]:
+    """The problems that rules have a name for, what of those could not be read, what other active entries are called.
+
+    Those that say nothing are called "". A status that cannot be read counts as active.
+    """
     problems: list[Problem] = []
     missing: list[MissingData] = []
+    unrecognised: list[str] = []
     for resource in resources:
         meant = meanings(resource)
         read = [_read(resource, term, code, as_of) for term, code in meant.items()]
         problems += [found for found in read if isinstance(found, Problem)]
         missing += [found for found in read[:1] if isinstance(found, MissingData)]
-    return tuple(problems), tuple(missing)
+        unrecognised += [] if meant or _is_past(resource, as_of) else [_called(resource)]
+    return tuple(problems), tuple(missing), tuple(unrecognised)
+
+
+def _is_past(resource: Json, as_of: datetime) -> bool:
+    """Whether an entry is over, or was refuted."""
+    clinical, verification = _statuses(resource)
+    return clinical in _OVER or verification in _REFUTED or is_over(resource, as_of)
+
+
+def _called(resource: Json) -> str:
+    """What the entry calls the problem, else what its first coding that says so does, else ""."""
+    displayed = (text(coding, "display") for coding in objects(resource, "code", "coding"))
+    return text(resource, "code", "text") or next(filter(None, displayed), "")
+
+
+def _statuses(resource: Json) -> tuple[str | None, str | None]:
+    """The clinical and the verification status."""
+    clinical = _status(resource.get("clinicalStatus"), f"{_CODES}condition-clinical", _CLINICAL)
+    return clinical, _status(resource.get("verificationStatus"), f"{_CODES}condition-ver-status", _VERIFICATION)
 
 
 def meanings(resource: Json) -> dict[terms.ProblemTerm, str]:
@@ -38,8 +67,7 @@ def meanings(resource: Json) -> dict[terms.ProblemTerm, str]:
 
 
 def _read(resource: Json, term: terms.ProblemTerm, code: str, as_of: datetime) -> Problem | MissingData:
-    clinical = _status(resource.get("clinicalStatus"), f"{_CODES}condition-clinical", _CLINICAL)
-    verification = _status(resource.get("verificationStatus"), f"{_CODES}condition-ver-status", _VERIFICATION)
+    clinical, verification = _statuses(resource)
     unread = MissingData("conditions", Reason.INVALID, reference=reference_of(resource))
     if resource.get("modifierExtension"):
         return MissingData("conditions", Reason.MODIFIER, reference=unread.reference)

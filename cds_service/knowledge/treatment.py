@@ -8,14 +8,13 @@ from enum import Enum
 
 from cds_service.facts import Evidence, Facts, Medication, Moment, answered_once
 from cds_service.knowledge.terms import limit
+from cds_service.knowledge.unrecognised import quoted
 
 _MEDICATIONS = "medications"
 _STEROID = "glucocorticoid"
 #: Lithium, by a code of its own or by the class of ATC.
 LITHIUM = frozenset({"lithium", "atc-N05AN"})
 _MOST_NAMED = 2
-#: The longest name of an entry that is shown in full, in characters.
-_NAME = 40
 _DAY = len("2026-03-02")
 _UNDATED = datetime.max.replace(tzinfo=UTC)
 
@@ -181,7 +180,5 @@ def _others(facts: Facts) -> str:
 
 def unrecognised(facts: Facts) -> str:
     """What the first entries are called that name no drug we know, in brackets; "" where none is called anything."""
-    names = list(dict.fromkeys(" ".join(name.split()) for name in facts.unrecognised_medications if name.strip()))
-    quoted = [f"“{name}”" if len(name) <= _NAME else f"“{name[: _NAME - 1]}…”" for name in names[:_MOST_NAMED]]
-    more = " and others" if len(names) > _MOST_NAMED else ""
-    return f" ({', '.join(quoted)}{more})" if quoted else ""
+    named = quoted(facts.unrecognised_medications)
+    return f" ({named})" if named else ""

@@ -5,7 +5,8 @@ with an optional "@" and a name of its own ("creatinine@earlier"); as a table ``
 days from the B2M (or dated = "2026-03-02"), loinc, provisional, upper_limit, lower_limit, laboratory, method, analyte
 (another one than that of the name). ``problems``, ``medications``, ``procedures`` and ``coded`` (item = "present") go
 by their keys, as tables with ``days`` and more. ``unknown`` names groups of which "not there" does not mean "none".
-``unrecognised_medications`` lists what the entries are called that name no drug we know, "" where they do not say.
+``unrecognised_medications`` lists what the entries are called that name no drug we know, "" where they do not say,
+``unrecognised_problems`` what the active ones of the problem list are that name no diagnosis we know.
 ``ordered`` names the specimens of the B2M tests that are being ordered (as a table with ``loinc``, another than the
 first code of its analyte), in ``planned_days`` if not now, and
 ``also_ordered`` the analytes of the other drafts; ``days`` are then those from the call.
@@ -56,7 +57,8 @@ _B2M = {
 }
 _SETTINGS = {
     "specimen", "age", "sex", "born", "problems", "missing", "unknown", "upper_limit", "medications",
-    "unrecognised_medications", "procedures", "coded", "ordered", "also_ordered", "planned_days",
+    "unrecognised_medications", "unrecognised_problems", "procedures", "coded", "ordered", "also_ordered",
+    "planned_days",
 }  # fmt: skip
 
 
@@ -109,6 +111,7 @@ def _facts(given: dict[str, Any]) -> Facts:
         under_review=under_review,
         results=tuple(results),
         problems=tuple(_problem(entry) for entry in given.get("problems", ())),
+        unrecognised_problems=tuple(given.get("unrecognised_problems", ())),
         medications=tuple(_medication(entry) for entry in given.get("medications", ())),
         unrecognised_medications=tuple(given.get("unrecognised_medications", ())),
         procedures=tuple(_procedure(entry) for entry in given.get("procedures", ())),

@@ -21,6 +21,13 @@ _Model = TypeVar("_Model", bound=BaseModel)
 LOINC = "http://loinc.org"
 SNOMED = "http://snomed.info/sct"
 ICD10CM = "http://hl7.org/fhir/sid/icd-10-cm"
+#: WHO's ICD-10, and its German modification under each of its names.
+ICD10 = (
+    "http://hl7.org/fhir/sid/icd-10",
+    "http://hl7.org/fhir/sid/icd-10-gm",
+    "http://fhir.de/CodeSystem/bfarm/icd-10-gm",
+    "http://fhir.de/CodeSystem/dimdi/icd-10-gm",
+)
 UCUM = "http://unitsofmeasure.org"
 
 #: What was made of the names of tests is kept for so many of them, none longer than this.
@@ -133,13 +140,14 @@ class Analyte:
 
 @dataclass(frozen=True, slots=True, eq=False)  # one object a diagnosis: a hash of all its codes would cost
 class ProblemTerm:
-    """A diagnosis that rules have a name for: SNOMED CT codes exactly, ICD-10-CM codes by prefix."""
+    """A diagnosis that rules have a name for: SNOMED CT codes exactly, ICD-10-CM and ICD-10 codes by prefix."""
 
     key: str
     label: str
     family: str
     snomed: frozenset[str]
     icd10cm: tuple[str, ...]
+    icd10: tuple[str, ...]
 
 
 def load_toml(package: str, name: str) -> dict[str, Any]:
@@ -267,7 +275,7 @@ def problem_terms() -> tuple[ProblemTerm, ...]:
             row["label"],
             row["family"],
             frozenset(entry.split(" ", 1)[0] for entry in row.get("snomed", ())),
-            tuple(entry.split(" ", 1)[0] for entry in row.get("icd10cm", ())),
+            *(tuple(entry.split(" ", 1)[0] for entry in row.get(edition, ())) for edition in ("icd10cm", "icd10")),
         )
         for row in load_toml(__name__, "problems.toml")["problem"]
     )
@@ -280,22 +288,23 @@ def _problem_of_snomed() -> dict[str, ProblemTerm]:
 
 
 @cache
-def _problem_of_icd10cm() -> dict[str, ProblemTerm]:
-    """Diagnosis by ICD-10-CM prefix without its dot; of two that share one, the first of the table."""
-    return {prefix.replace(".", ""): term for term in reversed(problem_terms()) for prefix in term.icd10cm}
+def _problem_of_prefix(system: str) -> dict[str, ProblemTerm]:
+    """Diagnosis by prefix of a code of ICD-10-CM or ICD-10, without its dot; of two that share one, the first."""
+    prefixes = {term: term.icd10cm if system == ICD10CM else term.icd10 for term in reversed(problem_terms())}
+    return {prefix.replace(".", ""): term for term, given in prefixes.items() for prefix in given}
 
 
 @cache
-def _longest_icd10cm() -> int:
-    return max(map(len, _problem_of_icd10cm()))
+def _longest_prefix(system: str) -> int:
+    return max(map(len, _problem_of_prefix(system)))
 
 
 def problem_of_code(system: str, code: str) -> ProblemTerm | None:
-    """The diagnosis that ``system`` and ``code`` together stand for, or None. ICD-10-CM may come without its dot."""
+    """The diagnosis that ``system`` and ``code`` together stand for, or None. ICD may come without its dot."""
     if system == SNOMED:
         return _problem_of_snomed().get(code)
-    if system == ICD10CM:
-        bare, known = code.replace(".", "").upper(), _problem_of_icd10cm()
-        prefixes = (bare[:length] for length in range(_longest_icd10cm(), 0, -1))
+    if system == ICD10CM or system in ICD10:
+        bare, known = code.replace(".", "").upper(), _problem_of_prefix(system)
+        prefixes = (bare[:length] for length in range(_longest_prefix(system), 0, -1))
         return next((known[prefix] for prefix in prefixes if prefix in known), None)
     return None

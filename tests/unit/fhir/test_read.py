@@ -592,10 +592,34 @@ def test_a_diagnosis_without_a_subject_makes_the_list_unknown() -> None:
     assert [m.reason for m in found.missing] == [Reason.NO_SUBJECT]
 
 
-def test_conditions_without_a_meaning_for_us_are_passed_over() -> None:
+def test_conditions_without_a_meaning_for_us_are_no_problems_and_are_named() -> None:
     found = facts(bundle(observation()), conditions=bundle(condition(("urn:local", "x"))))
     assert found.problems == ()
     assert found.missing == ()
+    assert found.unrecognised_problems == ("",)
+
+
+@pytest.mark.parametrize(
+    ("parts", "called"),
+    [
+        ({"code": {"text": "Gout", "coding": [{"display": "Other gout"}]}}, ("Gout",)),
+        ({"code": {"coding": [{"code": "x"}, {"display": "Other gout"}]}}, ("Other gout",)),
+        ({"code": None}, ("",)),
+        ({"clinicalStatus": "bogus"}, ("",)),
+        ({"clinicalStatus": "recurrence"}, ("",)),
+        ({"clinicalStatus": "resolved"}, ()),
+        ({"clinicalStatus": "inactive"}, ()),
+        ({"clinicalStatus": "remission"}, ()),
+        ({"verificationStatus": "provisional"}, ("",)),
+        ({"verificationStatus": "refuted"}, ()),
+        ({"verificationStatus": "entered-in-error"}, ()),
+        ({"abatementDateTime": "2020-01-01"}, ()),
+        ({"code": {"coding": [{"system": terms.ICD10CM, "code": "C90.00"}], "text": "MM"}}, ()),
+    ],
+)
+def test_active_conditions_without_a_meaning_for_us_are_named(parts: Any, called: tuple[str, ...]) -> None:
+    found = facts(bundle(observation()), conditions=bundle(condition(("urn:local", "x"), **parts)))
+    assert found.unrecognised_problems == called
 
 
 # ------------------------------------------------------------------ templates

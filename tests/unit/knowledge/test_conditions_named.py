@@ -81,3 +81,47 @@ def test_every_problem_meant_is_one_that_there_is() -> None:
 def test_what_may_raise_serum_b2m_is_known_by_its_codes(system: str, code: str, key: str | None) -> None:
     term = terms.problem_of_code(system, code)
     assert (term.key if term else None) == key
+
+
+@pytest.mark.parametrize("system", terms.ICD10)
+@pytest.mark.parametrize(
+    ("code", "key"),
+    [
+        ("C90.0", "myeloma"),
+        ("C90.00", "myeloma"),
+        ("C90.01", "myeloma-remission"),
+        ("D47.2", "mgus-or-smouldering"),
+        ("D47.3", None),
+        ("C88.00", "waldenstrom"),
+        ("C91.10", "cll"),
+        ("C91.11", "cll-remission"),
+        ("C91.0", "lymphoid-leukaemia"),
+        ("C82.1", "follicular-lymphoma"),
+        ("C83.3", "dlbcl"),
+        ("C83.1", "lymphoma"),
+        ("C84.4", "lymphoma"),
+        ("C92.0", None),
+        ("M05.80", "rheumatoid-arthritis"),
+        ("M06.1", "adult-onset-still"),
+        ("M06.4", None),
+        ("M08.0", None),
+        ("N18.4", "ckd"),
+        ("N18.5", "end-stage-kidney-disease"),
+        ("Z99.2", "dialysis"),
+        ("Z49.1", "dialysis"),
+        ("Z49.3", None),
+        ("Z94.0", "kidney-transplant"),
+        ("Z94.8", None),
+        ("T86.10", "kidney-transplant-rejection"),
+        ("B22.7", "hiv"),
+        ("B24", "hiv"),
+        ("O26.9", "pregnancy"),
+        ("Z33", "pregnancy"),
+        ("Z39.2", "postpartum-care"),
+        ("E85.81", None),
+        ("R65.2", None),
+    ],
+)
+def test_whos_icd_10_and_its_german_modification(system: str, code: str, key: str | None) -> None:
+    term = terms.problem_of_code(system, code)
+    assert (term.key if term else None) == key

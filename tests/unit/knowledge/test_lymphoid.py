@@ -27,6 +27,18 @@ from cds_service.knowledge import lymphoid, terms
         ("C91.10", "cll"),
         ("C91.11", "cll-remission"),
         ("C91.12", "cll-relapse"),
+        ("C83.80", "lymphoma"),
+        ("C83.8A", "lymphoma-remission"),
+        ("C84.49", "lymphoma"),
+        ("C84.4A", "lymphoma-remission"),
+        ("C86.00", "lymphoma"),
+        ("C86.01", "lymphoma-remission"),
+        ("C88.40", "lymphoma"),
+        ("C88.41", "lymphoma-remission"),
+        ("C88.20", "lymphoid-leukaemia"),
+        ("C91.00", "lymphoid-leukaemia"),
+        ("C91.01", "lymphoid-leukaemia-remission"),
+        ("C91.40", "lymphoid-leukaemia"),
         ("C90.30", "plasmacytoma"),
         ("C90.31", "plasma-cell-remission"),
         ("D76.1", "hlh"),
@@ -36,6 +48,11 @@ def test_a_code_means_one_lymphoid_disease(code: str, key: str) -> None:
     term = terms.problem_of_code(terms.ICD10CM, code)
     assert term is not None
     assert term.key == key
+
+
+@pytest.mark.parametrize("code", ["C92.00", "C95.90", "C96.5"])
+def test_a_myeloid_cancer_is_no_lymphoid_one(code: str) -> None:
+    assert terms.problem_of_code(terms.ICD10CM, code) is None
 
 
 @pytest.mark.parametrize("kind", [lymphoid.CLL, lymphoid.FOLLICULAR, lymphoid.DLBCL, lymphoid.WALDENSTROM])

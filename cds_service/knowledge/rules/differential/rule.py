@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from cds_service.facts import Facts, Medication, Presence, Problem, Result
-from cds_service.knowledge import context, kidney, levels, series, states, terms, verdicts
+from cds_service.knowledge import context, kidney, levels, series, states, terms, unrecognised, verdicts
 from cds_service.knowledge.kidney import KidneyFunction
 from cds_service.knowledge.levels import Level
 from cds_service.knowledge.model import Finding, Proposal, Rule
@@ -107,7 +107,7 @@ def evaluate(facts: Facts, rule: Rule) -> Finding | None:
 
 
 def _for_and_against(facts: Facts, rule: Rule, b2m: Result, near: _Near, function: _Kidney, level: Level) -> Finding:
-    of = _in_the_list(facts, b2m)
+    of, unread = _in_the_list(facts, b2m), unrecognised.problems(facts)
     others = [
         said for family in ("inflammation", "infection", "transplant", "liver", "carcinoma") for said in of[family]
     ]
@@ -116,8 +116,9 @@ def _for_and_against(facts: Facts, rule: Rule, b2m: Result, near: _Near, functio
     viral = [*_judged(near.inflammation), *_judged(near.viral), *_hiv(facts)]
     values = {
         "none": _none(facts, b2m, drugs),
+        "unread": unread,
         "kidney": _joined(function.words, *of["kidney"]),
-        "lymphoid": _joined(*lymphoid) or "nothing at hand",
+        "lymphoid": _joined(*lymphoid) or f"nothing {'recognised' if unread else 'at hand'}",
         "others": _joined(*others, *weak, *viral, _transplant(facts)),
         "missing": _missing(facts, near),
         "marker": near.marker,
@@ -150,6 +151,7 @@ def _monoclonal(
         facts.specimen,
         values={
             "explained": _listed(explained),
+            "unread": unrecognised.problems(facts),
             "markers": ", ".join(one.with_side() for one in markers),
             "beside": f"; beside it {', '.join(one.with_side() for one in others)}" if others else "",
             "marker": near.marker,
