@@ -2,12 +2,15 @@
 
 from decimal import Decimal
 
-from cds_service.facts import Facts, Result
-from cds_service.knowledge import levels, states
+from cds_service.facts import Facts, Problem, Result
+from cds_service.knowledge import levels, states, unrecognised
 from cds_service.knowledge.levels import Level
 from cds_service.knowledge.model import Finding, Rule
 
 _RAISING_FAMILIES = ("kidney", "cancer", "inflammation", "infection", "transplant", "liver")
+_MYELOMA = ("myeloma", "myeloma-relapse", "plasma-cell-leukaemia")
+#: Beside what they may become, precursors are that disease.
+_BECOME = {"smouldering-myeloma": _MYELOMA, "mgus-or-smouldering": (*_MYELOMA, "waldenstrom")}
 
 
 def evaluate(facts: Facts, rule: Rule) -> Finding | None:
@@ -57,7 +60,7 @@ def _compared(
     level = Level(above, limit, origin)
     values = {"b2m": b2m.display, "limit": level.filed(b2m), "in_full": level.in_full(b2m)}
     if above:
-        values["causes"] = _causes_in_chart(facts)
+        values["causes"] = _causes_in_chart(facts, b2m)
     return rule.finding(
         outcome,
         facts.specimen,
@@ -83,28 +86,35 @@ def _notes(facts: Facts, rule: Rule, b2m: Result, threshold: str) -> tuple[str, 
     return tuple(note for note, holds in asked.items() if holds)
 
 
-def _causes_in_chart(facts: Facts) -> str:
+def _causes_in_chart(facts: Facts, b2m: Result) -> str:
     done = [
         p.label
         for p in facts.procedures
-        if p.key.endswith("transplantation") and not (p.when and facts.b2m and p.when.first > facts.b2m.when.last)
+        if p.key.endswith("transplantation") and not (p.when and p.when.first > b2m.when.last)
     ]
     procedures = f"Among the procedures: {', '.join(dict.fromkeys(done))}." if done else ""
-    return " ".join(said for said in (_diagnoses_in_chart(facts, procedures), procedures) if said)
+    return " ".join(said for said in (_diagnoses_in_chart(facts, b2m, procedures), procedures) if said)
 
 
-def _diagnoses_in_chart(facts: Facts, procedures: str) -> str:
+def _diagnoses_in_chart(facts: Facts, b2m: Result, procedures: str) -> str:
     if "conditions" in facts.unknown:
         return "The problem list was not available in full."
-    present = [
-        p
-        for p in facts.problems
-        if states.is_active(p) and states.is_confirmed(p) and p.family in _RAISING_FAMILIES and p.key != "dialysis"
-    ]
-    labels = list(dict.fromkeys(p.label for p in present))
+    there = [p for p in facts.problems if states.is_active(p) and states.is_confirmed(p)]
+    present = [p for p in there if p.family in _RAISING_FAMILIES and p.key != "dialysis"]
+    over = _long_over(facts, b2m)
+    keys = {p.key for p in present}
+    labels = [p.label for p in present if p not in over and not keys & set(_BECOME.get(p.key, ()))]
+    labels = list(dict.fromkeys(labels))
     if not labels and procedures:
         return ""
     if not labels:
-        return "The problem list holds no confirmed, active diagnosis that this service knows to raise it."
+        unread = unrecognised.problems(facts)
+        return f"The problem list holds no confirmed, active diagnosis that this service knows to raise it{unread}."
     listed = ", ".join(labels[:6]) + (" and others" if len(labels) > 6 else "")
     return f"In the problem list: {listed}."
+
+
+def _long_over(facts: Facts, b2m: Result) -> tuple[Problem, ...]:
+    """Acute infections that the list goes on calling active, begun too long ago to count as acute."""
+    acute = states.acute_infections(facts, b2m.when)
+    return tuple(p for p in facts.problems_of(*states.ACUTE_INFECTIONS) if p not in acute)
