@@ -76,7 +76,7 @@ class _Near:
 
 #: What a precursor may have become is the question.
 _PRECURSORS = {"mgus-or-smouldering", "smouldering-myeloma"}
-#: Of which a raised level is described, in too few to close the question.
+#: Of which a raised level is described in few, or in series that disagree: no reason to close the question.
 _WEAK = {"carcinoma", "liver-disease"}
 
 
