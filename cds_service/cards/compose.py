@@ -35,6 +35,8 @@ _LONGEST_VALUE = 1000
 SIDES = {"below": "below", "from": "from", "above": "above", "to": "up to"}
 _AROUND_THE_NUMBER = {"pH": "pH {}", "fold": "{}-fold"}
 _DEFAULT = "service default"
+#: What tells on which side of a number a value counts.
+_SIDES = "above|below|over|under|from|least|most|than|up to|within"
 _COUNTED = {"days", "hours", "years", "weeks", "months"}
 UNRUN = "One check could not be run; this review is incomplete."
 
@@ -300,21 +302,24 @@ def thresholds_in_words(spoken: Sequence[Spoken], inputs: Sequence[Result]) -> l
         threshold_text(name, s.rule.thresholds[name], inputs)
         for s in spoken
         for name in s.finding.thresholds
-        if not _is_said(s, s.rule.thresholds[name], inputs)
+        if name not in s.outcome.means_says and not _is_said(s, s.rule.thresholds[name], inputs)
     ]
     return [f"**Thresholds:** {'; '.join(dict.fromkeys(said))}.", ""] if said else []
 
 
 def _is_said(spoken: Spoken, threshold: Threshold, inputs: Sequence[Result]) -> bool:
-    """Whether the wording of a finding names a threshold's value, and that it is a default where it is one.
+    """Whether the wording of a finding names a threshold's value with its side, and that it is a default if it is one.
 
     Not its filled-in values, which may be the patient's. One that the laboratory's unit puts otherwise is told apart.
     """
     if _local_amount(threshold, inputs):
         return False
     wordings = [spoken.outcome.found, *(spoken.rule.notes[note] for note in spoken.finding.notes)]
-    amount = re.compile(rf"(?<![\d.,]){re.escape(_amount(threshold))}(?!\w)")
-    return any(amount.search(text) and (threshold.basis == "published" or _DEFAULT in text) for text in wordings)
+    amount = re.escape(_amount(threshold))
+    sided = re.compile(
+        rf"(?:{_SIDES}) {amount}(?!\w)|(?<![\d.,]){amount}(?: \([^)]*\))? or (?:more|less)\b", re.IGNORECASE
+    )
+    return any(sided.search(text) and (threshold.basis == "published" or _DEFAULT in text) for text in wordings)
 
 
 def basis(spoken: Sequence[Spoken], named: Sequence[Spoken]) -> list[str]:

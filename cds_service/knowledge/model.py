@@ -98,7 +98,7 @@ class Outcome(_Part):
     ``rank``: the lowest leads the card with its ``summary``; the others add their ``tag`` while there is room.
     ``raises_card``: whether it makes a card, or only speaks beside another finding. Beside an outcome named in
     ``yields_to`` ("rule-id/outcome") it is not shown, since that one says it; beside one named in ``means_yields_to``
-    its ``means`` is left out.
+    its ``means`` is left out. ``means_says``: thresholds that ``means`` says in its own words.
     """
 
     rank: int
@@ -111,6 +111,7 @@ class Outcome(_Part):
     cites: tuple[str, ...] = Field(strict=False, default=())
     yields_to: tuple[str, ...] = Field(strict=False, default=())
     means_yields_to: tuple[str, ...] = Field(strict=False, default=())
+    means_says: tuple[str, ...] = Field(strict=False, default=())
 
     @model_validator(mode="after")
     def _what_raises_a_card_has_a_summary(self) -> "Outcome":

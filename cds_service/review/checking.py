@@ -93,6 +93,9 @@ def faults_of_wording(rule: Rule) -> Iterator[str]:
     used = {p for text in rule.texts().values() for p in placeholders_of(text)}
     yield from (f"citations.{name} is cited nowhere" for name in rule.citations if name not in cited)
     yield from (f"placeholders.{name} is used nowhere" for name in rule.placeholders if name not in used)
+    for name, outcome in rule.outcomes.items():
+        unknown = (threshold for threshold in outcome.means_says if threshold not in rule.thresholds)
+        yield from (f"outcomes.{name}.means_says: there is no threshold {threshold!r}" for threshold in unknown)
     for where, text in rule.texts().items():
         yield from (f"{where} gives a directive ({word.strip()!r})" for word in DIRECTIVES if word in text.lower())
 

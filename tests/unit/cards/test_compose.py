@@ -238,6 +238,8 @@ def test_a_threshold_is_said_as_it_is_read(name: str, value: int | str, unit: st
         ("At 13.5 mg/L or more.", "published", True),
         ("At 3.5 mg/Lx or more.", "published", True),
         ("A result of {b2m}.", "published", True),
+        ("Within 10 % of a limit (3.5 mg/L).", "published", True),
+        ("Above 3.5 mg/L.", "published", False),
         ("At 3.5 mg/L or more.", "service default", True),
         ("At 3.5 mg/L or more (service default).", "service default", False),
     ],
@@ -252,6 +254,14 @@ def test_a_threshold_that_the_wording_says_is_not_listed(place: str, wording: st
     notes = ("so",) if place == "note" else ()
     finding = Finding(rule.id, rule.version, "serum", "it", notes, {"b2m": "3.5 mg/L"}, (), ("limit_from",))
     assert bool(composing.thresholds_in_words([composing.Spoken(finding, rule)], ())) is listed
+
+
+def test_a_threshold_that_goes_with_what_it_may_mean_is_not_listed() -> None:
+    """How far above what filtration explains: said beside an index, and left out with its sentence beside a stage."""
+    beside = {"creatinine": "0.7 mg/dL", "sex": "male", "b2m": "6 mg/L"}
+    said = card(beside | {"problems": ["follicular-lymphoma"]}).detail
+    assert "160 adults" in card(beside | {"creatinine": "1.5 mg/dL", "b2m": "12 mg/L", "problems": ["cll"]}).detail
+    assert not [line for line in said.splitlines() if "Thresholds" in line and "160 adults" in line]
 
 
 def test_a_threshold_in_another_unit_than_the_laboratory_s_is_listed() -> None:

@@ -40,6 +40,10 @@ def test_the_rules_of_the_package_are_good() -> None:
             RULE.replace("steroid-note", "other-note"),
             "the folder is called steroid_note, expected other_note (from id)",
         ),
+        (
+            RULE.replace('yields_to = ["data-quality/jump"]', 'means_says = ["nothing_above"]'),
+            "means_says: there is no threshold 'nothing_above'",
+        ),
         (RULE.replace("data-quality/jump", "data-quality/leap"), "yields_to: there is no 'data-quality/leap'"),
         (RULE.replace("An aside.", "Start it: stop it."), "notes.aside gives a directive ('stop')"),
         (RULE.replace("b2m = 40", "b2m = 40\nalbumin = 4"), "placeholders.albumin is used nowhere"),

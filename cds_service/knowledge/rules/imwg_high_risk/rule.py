@@ -22,7 +22,7 @@ _CRITERIA = {
 }
 _GENETIC = "the three genetic criteria (1 to 3)"
 #: What the headline adds where criterion 4 alone is met and something may explain that.
-_KIDNEY_MAY_EXPLAIN = " (criterion 4; kidney may explain)"
+_KIDNEY_MAY_CONTRIBUTE = " (criterion 4; kidney may contribute)"
 _CREATININE_NEAR = " (criterion 4; creatinine near limit)"
 _B2M_ALONE = " (criterion 4 alone)"
 
@@ -145,13 +145,12 @@ def _with_egfr(
 
 
 def _rests_on(criteria: dict[int, bool | None], kidney: _Criterion4, also: AlsoRaised) -> str:
-    """For the headline: that the risk rests on the B2M alone, where the kidney or another disease may explain that."""
+    """For the headline: that the risk rests on the B2M alone, and what may contribute to that."""
     if [number for number, met in criteria.items() if met] != [4]:
         return ""
-    if also.notes:
-        return _B2M_ALONE
-    doubts = {"kidney_reduced": _KIDNEY_MAY_EXPLAIN, "creatinine_near": _CREATININE_NEAR}
-    return next((words for note, words in doubts.items() if note in kidney.notes), "")
+    doubts = {"kidney_reduced": _KIDNEY_MAY_CONTRIBUTE, "creatinine_near": _CREATININE_NEAR}
+    said = (words for note, words in doubts.items() if note in kidney.notes and not also.notes)
+    return next(said, _B2M_ALONE)
 
 
 def _creatinine_limit(rule: Rule) -> Decimal:
