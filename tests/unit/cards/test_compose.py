@@ -188,8 +188,8 @@ def test_what_two_cards_would_say_alike_is_told_on_that_of_the_serum() -> None:
     told, referring = of_serum(found), of_urine(found)
     assert "tubular injury is not concluded" in told.detail
     assert "tubular injury is not concluded" not in referring.detail
-    assert "high filtered load; see the card on serum B2M." in referring.detail
-    assert referring.summary.endswith("; high filtered load")
+    assert "no tubular conclusion; see the card on serum B2M." in referring.detail
+    assert referring.summary.endswith("; no tubular conclusion")
     for one in found:
         assert "serum-urine-pattern" in [r["id"] for r in one.extension[EXTENSION]["rules"]]
 

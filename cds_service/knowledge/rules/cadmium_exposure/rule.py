@@ -78,7 +78,7 @@ def _without_b2m(facts: Facts, rule: Rule, b2m: Result, outcome: str, cause: str
         values={
             "b2m": b2m.quantity,
             "cause": cause,
-            "markers": _listed([marker.label for marker in cadmium]),
+            "markers": _listed(_deciding(cadmium, overall)),
             "by": _by(cadmium),
             "categories": " or ".join(overall),
         },
@@ -137,7 +137,7 @@ def _categorised(facts: Facts, rule: Rule, b2m: Result) -> Finding:
         facts.specimen,
         values={
             "b2m": b2m.quantity,
-            "markers": _listed([marker.label for marker in markers]) if len(markers) > 1 else _ALONE,
+            "markers": _listed(_deciding(markers, overall)) if len(markers) > 1 else _ALONE,
             "by": _by(markers),
             "categories": " or ".join(overall),
             "missing": _listed(missing),
@@ -153,6 +153,11 @@ def _outcome(overall: tuple[str, ...], *, is_open: bool) -> str:
     if overall == ("A",) and is_open:
         return "at_least_a"
     return f"category_{overall[0].lower()}" if len(overall) == 1 else "several"
+
+
+def _deciding(markers: list[_Marker], overall: tuple[str, ...]) -> list[str]:
+    """The markers that may reach the overall category; the others do not raise it."""
+    return [marker.label for marker in markers if set(marker.categories) & set(overall)]
 
 
 def _overall(markers: list[_Marker]) -> tuple[str, ...]:

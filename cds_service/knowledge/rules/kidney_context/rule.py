@@ -3,7 +3,7 @@
 from decimal import Decimal
 
 from cds_service.facts import DISPLAY_LIMIT, Facts, Interval, Result
-from cds_service.knowledge import kidney, levels, states
+from cds_service.knowledge import context, kidney, levels, states
 from cds_service.knowledge.kidney import KidneyFunction
 from cds_service.knowledge.model import Finding, Rule
 from cds_service.knowledge.terms import limit, units
@@ -19,6 +19,16 @@ _GFR = {
 }
 _ALBUMINURIA = {"A1": "normal to mildly increased", "A2": "moderately increased", "A3": "severely increased"}
 _MEASURED = ("creatinine", "cystatin-c", *kidney.REPORTED_EGFR, "egfr-schwartz")
+#: Other measures than albumin per creatinine, the best first.
+_ALBUMIN_OR_PROTEIN = (
+    "urine-albumin-rate",
+    "urine-protein-ratio",
+    "urine-protein-rate",
+    "urine-albumin",
+    "urine-protein",
+)
+_PER_VOLUME = ("urine-albumin", "urine-protein")
+_MARKERS = {"creatinine": "creatinine", "cystatin-c": "cystatin C"}
 _KNOWN_DISEASE = ("ckd", "end-stage-kidney-disease", "kidney-transplant")
 _MOST_SHOWN = 3
 #: The outcomes of adults with an eGFR that is or may be reduced.
@@ -63,6 +73,7 @@ def _with_egfr(
 ) -> Finding:
     first, others, opposing = found[0], _others(found), _opposing(rule, found)
     ratio = _albumin_ratio(facts, rule, b2m)
+    instead = () if ratio else _albumin_otherwise(facts, rule, b2m)
     earlier = _earlier(facts, rule, b2m, first, ratio)
     outcome = _outcome(facts, rule, b2m, found)
     held_against = () if outcome in ("disagree", "child_under_2") else _beside(rule, first, others)
@@ -76,13 +87,16 @@ def _with_egfr(
             "source": first.source,
             "apart": _apart(first.days_apart),
             "albuminuria": _albuminuria(facts, rule, b2m, ratio, outcome),
+            "alone": ", ".join(
+                f"{kidney.whole(k.egfr, _limits(rule))} by {_MARKERS[k.result.analyte]}" for k in _markers_alone(found)
+            ),
             "others": "; ".join(_said(rule, k) for k in (opposing or others)[:_MOST_SHOWN]),
             "earlier": earlier,
             "b2m": b2m.display,
             "expected": kidney.expected_b2m(first),
         },
         notes=_notes(facts, rule, b2m, found, ratio, outcome, earlier) + held_against,
-        inputs=(b2m, first.result, *first.also, *((ratio,) if ratio else ()), *beside),
+        inputs=(b2m, first.result, *first.also, *((ratio,) if ratio else instead), *beside),
         thresholds=("reduced_below", *(("apart_fold_above",) if outcome in _APART else ())),
     )
 
@@ -232,6 +246,14 @@ def _albumin_ratio(facts: Facts, rule: Rule, b2m: Result) -> Result | None:
     return next(iter(facts.within(("urine-albumin-ratio",), b2m.when, rule.value("albuminuria_days_to"))), None)
 
 
+def _albumin_otherwise(facts: Facts, rule: Rule, b2m: Result) -> tuple[Result, ...]:
+    """What else tells of albumin or protein in urine, with the creatinine of a spot urine."""
+    days = rule.value("albuminuria_days_to")
+    found = context.beside(facts, b2m.when, days, *_ALBUMIN_OR_PROTEIN)[:1]
+    spot = found and found[0].analyte in _PER_VOLUME
+    return found + (context.beside(facts, b2m.when, days, "urine-creatinine") if spot else ())
+
+
 def _albuminuria(facts: Facts, rule: Rule, b2m: Result, ratio: Result | None, outcome: str) -> str:
     """The KDIGO albuminuria category of an adult; that there is none is said beside an eGFR that is or may be reduced.
 
@@ -240,7 +262,9 @@ def _albuminuria(facts: Facts, rule: Rule, b2m: Result, ratio: Result | None, ou
     if ratio is None:
         told = outcome in _ASKS_FOR_ALBUMIN and "urine" not in facts.unknown and not states.is_child(facts, b2m.when)
         days = rule.value("albuminuria_days_to")
-        return f"No urine albumin/creatinine ratio within {days} days of the B2M." if told else ""
+        other = context.in_words(_albumin_otherwise(facts, rule, b2m), b2m.when)
+        none = f"No urine albumin/creatinine ratio within {days} days of the B2M"
+        return f"{none}{f'; at hand: {other}' if other else ''}." if told else ""
     categories = _albuminuria_categories(rule, ratio)
     words = _span(categories) + _words(_ALBUMINURIA, categories)
     return f"Urine albumin/creatinine {ratio.filed} ({words}; {_apart(ratio.when.days_until(b2m.when))})."

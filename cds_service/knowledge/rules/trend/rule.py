@@ -12,6 +12,8 @@ _TREATMENTS = (
 _CHANGED = ("serum_rise", "serum_fall", "serum_above_lowest")
 _MOST_DRUGS = 3
 
+_NOT_STATED = ("not_stated", "not_stated_urine")
+
 
 def evaluate(facts: Facts, rule: Rule) -> Finding | None:
     """Compares with the newest earlier result of the same laboratory and method; without one, says why it cannot."""
@@ -33,7 +35,7 @@ def evaluate(facts: Facts, rule: Rule) -> Finding | None:
         "now": series.amount(b2m),
         "before": series.amount(last),
         "date": series.day_of(last.when),
-        "change": (series.signed_change if outcome == "not_stated" else series.change_in_words)(b2m, compared_with),
+        "change": (series.signed_change if outcome in _NOT_STATED else series.change_in_words)(b2m, compared_with),
         "course": _course(comparable, lowest),
         "what": " and ".join(series.differ_in(b2m, last)),
     }
@@ -93,7 +95,8 @@ def _outcome(facts: Facts, rule: Rule, b2m: Result, last: Result, lowest: Result
         return state
     alike = series.are_alike(b2m, last)
     if not alike:
-        return "not_stated" if alike is None else "not_comparable"
+        kind = "not_stated" if alike is None else "not_comparable"
+        return f"{kind}_urine" if facts.specimen in urine.SPECIMENS else kind
     return _in_urine(rule, b2m, last) if facts.specimen in urine.SPECIMENS else _in_serum(rule, b2m, last, lowest)
 
 
@@ -142,7 +145,7 @@ def _notes(
     if facts.specimen != "serum":
         return (("urine_ph",) if outcome.startswith("urine") and _may_be_acid(facts, rule, b2m, last) else ()), {}, ()
     asides = ("myeloma",) if _has_myeloma(facts) else ()
-    if outcome not in _VERDICTS and outcome != "not_stated":
+    if outcome not in _VERDICTS and outcome not in _NOT_STATED:
         return asides, {}, ()
     begun = _begun_between(facts, last, b2m)
     drugs = ", ".join(begun[:_MOST_DRUGS]) + (" and others" if len(begun) > _MOST_DRUGS else "")

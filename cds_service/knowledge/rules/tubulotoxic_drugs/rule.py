@@ -18,8 +18,8 @@ def evaluate(facts: Facts, rule: Rule) -> Finding | None:
     given = current_drugs(facts, b2m.when, rule.value("given_days_to"), "tubulotoxic", _SOURCED)
     sourced = [m for m in given if _SOURCED in m.classes]
     others = [m for m in given if _SOURCED not in m.classes]
-    phosphate = context.beside(facts, b2m.when, rule.value("beside_days_to"), "phosphate") if given else ()
-    beside = _beside(facts, rule, b2m, phosphate) if given else ""
+    phosphate = context.beside(facts, b2m.when, rule.value("beside_days_to"), "phosphate")
+    beside = _beside(facts, rule, b2m, phosphate)
     values = {"sourced": _named(sourced), "unsourced": _named(others), "beside": beside, "entries": unrecognised(facts)}
     return rule.finding(
         _outcome(facts, sourced, others),
@@ -64,9 +64,14 @@ def _beside(facts: Facts, rule: Rule, b2m: Result, phosphate: tuple[Result, ...]
     days = rule.value("beside_days_to")
     strips = [c for c in facts.coded if c.item == "urine-glucose-strip" and c.when and not c.provisional]
     near = [c for c in strips if c.when and c.when.days_until(b2m.when) <= days and c.presence is not Presence.UNCLEAR]
-    said = [context.in_words(phosphate, b2m.when)] if phosphate else []
+    said = [f"{context.in_words(phosphate, b2m.when)}{_against_its_range(phosphate[0])}"] if phosphate else []
     said += [f"urine glucose by strip {found}" for found in sorted({c.presence.value for c in near})]
     return ", ".join(said)
+
+
+def _against_its_range(result: Result) -> str:
+    low = result.reference_range.low if result.reference_range else None
+    return ", below the laboratory's range" if low is not None and result.interval.is_below(low) else ""
 
 
 def _named(drugs: list[Medication]) -> str:
