@@ -5,6 +5,8 @@ from cds_service.knowledge import context, states
 from cds_service.knowledge.model import Finding, Rule
 
 _MARKERS = ("crp", "esr", "ferritin")
+_OF_ACTIVITY = ("crp", "esr")
+_SIDE = {True: ", high", False: ", not high", None: ""}
 _NOTES = {
     "rheumatoid_arthritis": ("rheumatoid-arthritis",),
     "lupus_or_still": ("sle", "adult-onset-still"),
@@ -22,7 +24,11 @@ def evaluate(facts: Facts, rule: Rule) -> Finding | None:
     if b2m and context.present(facts, "hlh"):
         return _found(facts, rule, b2m, "hlh", (*_side_of_hlh_limit(facts, rule, b2m), *diseases))
     b2m = context.level_to_explain(facts, rule)
-    return _found(facts, rule, b2m, "inflammation", diseases) if b2m and diseases else None
+    if not (b2m and diseases):
+        return None
+    active = [_is_high(r) for r in _markers(facts, rule, b2m) if r.analyte in _OF_ACTIVITY]
+    quiet = bool(active) and all(high is False for high in active)
+    return _found(facts, rule, b2m, "inflammation_quiet" if quiet else "inflammation", diseases)
 
 
 def _side_of_hlh_limit(facts: Facts, rule: Rule, b2m: Result) -> tuple[str, ...]:
@@ -32,12 +38,22 @@ def _side_of_hlh_limit(facts: Facts, rule: Rule, b2m: Result) -> tuple[str, ...]
     return (_SIDE_OF_HLH_LIMIT[b2m.interval.is_above(rule.value("hlh_worse_above"))],)
 
 
+def _markers(facts: Facts, rule: Rule, b2m: Result) -> tuple[Result, ...]:
+    return context.beside(facts, b2m.when, rule.value("markers_days_to"), *_MARKERS)
+
+
+def _is_high(marker: Result) -> bool | None:
+    """By its own laboratory's limit; None where it has none or may lie on either side."""
+    return marker.reference_range.is_exceeded_by(marker.interval) if marker.reference_range else None
+
+
 def _found(facts: Facts, rule: Rule, b2m: Result, outcome: str, notes: tuple[str, ...]) -> Finding:
-    markers = context.beside(facts, b2m.when, rule.value("markers_days_to"), *_MARKERS)
+    markers = _markers(facts, rule, b2m)
+    said = (f"{context.in_words((r,), b2m.when)}{_SIDE[_is_high(r)]}" for r in markers)
     return rule.finding(
         outcome,
         facts.specimen,
-        values={"markers": context.in_words(markers, b2m.when) or "no CRP, ESR or ferritin result"},
+        values={"markers": ", ".join(said) or "no CRP, ESR or ferritin result"},
         notes=notes,
         inputs=(b2m, *markers),
         thresholds=(
