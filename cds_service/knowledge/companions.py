@@ -10,7 +10,8 @@ from datetime import timedelta
 from enum import Enum
 
 from cds_service.facts import Facts, Moment, Presence, Problem, Reason, Result
-from cds_service.knowledge import context, kidney, levels, lymphoid, myeloma, states, terms, urine
+from cds_service.knowledge import context, cytogenetics, kidney, levels, lymphoid, myeloma, states, terms, urine
+from cds_service.knowledge.cytogenetics import Lesion, State
 from cds_service.knowledge.model import Rule
 from cds_service.knowledge.terms.coded import coded_terms
 from cds_service.knowledge.treatment import Treatment, course_before
@@ -23,6 +24,8 @@ class Why(Enum):
     NOT_FOUND = "none in the chart"
     STALE = "too far from the B2M"
     NO_UPPER_LIMIT = "without the laboratory's upper limit"
+    CONTRADICTORY = "reported present and absent"
+    NO_SHARE = "reported without the share of cells"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +33,14 @@ class Missing:
     """A test that is missing: the key of its analyte or coded item, why, and the nearest result where there is one.
 
     ``within`` names the threshold in days from the B2M, "" for what belongs to the same urine, or to no time.
+    ``lesion`` is what was reported of an abnormality and cannot be used.
     """
 
     key: str
     why: Why
     nearest: Result | None = None
     within: str = ""
+    lesion: Lesion | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +70,13 @@ _URINE_PH, _URINE_CREATININE = _Test(("urine-ph",), ""), _Test(("urine-creatinin
 _URINE_ALBUMIN = _Test(("urine-albumin-ratio", "urine-albumin", "urine-protein-ratio", "urine-protein"), "")
 _PHOSPHATE = _Test(("phosphate",))
 _CADMIUM = (_Test(("cadmium-urine-ratio",)), _Test(("cadmium-blood",)))
-_GENETICS_OF_MYELOMA = ("del-17p", "t-4-14", "t-14-16", "t-14-20", "gain-1q", "tp53-mutation", "del-1p32")
-_TP53 = ("del-17p", "tp53-mutation")
+_DEL_17P, _TP53_MUTATION = "del-17p", "tp53-mutation"
+#: What one FISH panel of myeloma tells.
+FISH = (_DEL_17P, "t-4-14", "t-14-16", "t-14-20", "gain-1q")
+_SHARE = _Test(("del-17p-cells",))
+#: Reported, and yet the test that decides: why.
+_UNUSABLE = {State.OUTSIDE: Why.STALE, State.CONTRADICTORY: Why.CONTRADICTORY}
+_TP53 = (_DEL_17P, _TP53_MUTATION)
 _IGHV = "ighv-unmutated"
 #: Whose index holds for new disease alone.
 _NEW_ONLY = (lymphoid.FOLLICULAR, lymphoid.DLBCL)
@@ -111,7 +121,7 @@ def _beside_serum(facts: Facts, rule: Rule, b2m: Result) -> Iterator[Missing]:
         decided = b2m.interval.is_below(rule.value("b2m_stage_1_below")) is False
         tests = [_CREATININE, _LDH] if decided else [_ALBUMIN, _CREATININE, _LDH]
         yield from _results(facts, rule, b2m, tests)
-        yield from _coded(facts, _GENETICS_OF_MYELOMA)
+        yield from _genetics_of_myeloma(facts, rule, b2m)
         yield from _results(facts, rule, b2m, [_CALCIUM, _HEMOGLOBIN])
     if lymphoid.CLL.key in asked:
         aberrant = any(c.item in _TP53 and c.presence is Presence.PRESENT for c in facts.coded)
@@ -275,6 +285,25 @@ def _results(facts: Facts, rule: Rule, b2m: Result, tests: Iterable[_Test]) -> I
             yield Missing(test.keys[0], Why.STALE if nearest else Why.NOT_FOUND, nearest, within)
         elif not any(_has_limit(r, test) for r in fresh):
             yield Missing(test.keys[0], Why.NO_UPPER_LIMIT, nearest, within)
+
+
+def _genetics_of_myeloma(facts: Facts, rule: Rule, b2m: Result) -> Iterator[Missing]:
+    """What decides the genetic criteria; the share of a del(17p) only while no TP53 mutation decides its criterion."""
+    yield from _lesions(facts, rule, b2m, FISH)
+    present = {key: cytogenetics.lesion(facts, rule, b2m, key).present for key in _TP53}
+    shares = cytogenetics.del_17p_shares(facts, rule, b2m)
+    if present[_DEL_17P] and not present[_TP53_MUTATION] and not shares and not _is_not_known(facts, _SHARE):
+        yield Missing(_SHARE.keys[0], Why.NO_SHARE)
+    yield from _lesions(facts, rule, b2m, (_TP53_MUTATION, "del-1p32"))
+
+
+def _lesions(facts: Facts, rule: Rule, b2m: Result, keys: Iterable[str]) -> Iterator[Missing]:
+    """Those never reported, outside the time window or contradictory; a report that is not clear or final is one."""
+    for key in keys:
+        yield from _coded(facts, (key,))
+        lesion = cytogenetics.lesion(facts, rule, b2m, key)
+        if lesion.state in _UNUSABLE:
+            yield Missing(key, _UNUSABLE[lesion.state], lesion=lesion)
 
 
 def _is_fresh(rule: Rule, b2m: Result, result: Result, within: str) -> bool:

@@ -44,6 +44,25 @@ def test_no_order_that_could_not_be_read_beside_the_result(given: dict[str, Any]
     assert offered("companion-tests", given) == labels
 
 
+def test_what_is_named_is_offered_the_lesions_of_one_fish_panel_counting_as_one() -> None:
+    given = {
+        "b2m": "4.0 mg/L",
+        "creatinine": "80 umol/L",
+        "ldh": {"is": "200 U/L", "upper_limit": "250"},
+        "problems": ["myeloma"],
+    }
+    assert offered("companion-tests", given) == ["Order calcium (serum)", "Order haemoglobin (blood)"]
+    assert offered("companion-tests", {**given, "b2m": "3.0 mg/L"}) == [
+        "Order albumin (serum)",
+        "Order calcium (serum)",
+    ]
+
+
+def test_the_share_of_a_deletion_is_a_question_to_the_laboratory_and_not_offered() -> None:
+    given = {"b2m": "4.0 mg/L", "problems": ["myeloma"], "coded": {"del-17p": "present"}}
+    assert offered("companion-tests", given) == ["Order creatinine (serum)", "Order LDH (serum)"]
+
+
 def test_the_serum_before_a_session_is_called_that() -> None:
     given = {"ordered": ["post-dialysis serum"], "problems": ["dialysis"]}
     assert offered("order-companions", given) == ["Order serum B2M, before the session"]

@@ -3,18 +3,22 @@
 from collections.abc import Iterator
 
 from cds_service.facts import Facts, Moment, Result
-from cds_service.knowledge import companions, states, terms, urine
+from cds_service.knowledge import companions, cytogenetics, states, terms, urine
 from cds_service.knowledge.companions import Missing, Why
 from cds_service.knowledge.model import Finding, Proposal, Rule
 from cds_service.knowledge.proposals import order_of
 from cds_service.knowledge.terms.coded import coded_terms, codes_of
 
 _MOST_NAMED = 5
-_FISH = ("del-17p", "t-4-14", "t-14-16", "t-14-20", "gain-1q")
+#: What lacks no more than this is a question to the laboratory, not an order.
+_NOT_ORDERED = (Why.NO_UPPER_LIMIT, Why.NO_SHARE)
+#: What tells active myeloma, not more of the B2M.
+_OF_ACTIVE_MYELOMA = ("calcium", "hemoglobin")
 #: Which urine B2M is asked for again as it is; for a collection of 24 hours, the spot urine.
 _REPEATED, _SPOT = ("b2m-urine", "b2m-urine-ratio"), "b2m-urine"
 _CALLED = {
     "ldh": "LDH with its upper limit",
+    "del-17p-cells": "share of del(17p) in CD138-selected cells",
     "tp53-mutation": "TP53 sequencing",
     "ighv-unmutated": "IGHV mutation status",
     "urine-albumin-ratio": "urine albumin/creatinine",
@@ -38,7 +42,11 @@ def evaluate(facts: Facts, rule: Rule) -> Finding | None:
         outcome = "disease"
     elif precursor and outcome == "serum":
         outcome, diseases = "precursor", (precursor.key,)
-    values = {"tests": _in_words(found, b2m), "diseases": _diseases_in_words(diseases)}
+    values = {
+        "tests": _in_words(found, b2m),
+        "or_active": _or_active(found, diseases),
+        "diseases": _diseases_in_words(diseases),
+    }
     orders = tuple(_orders(facts, rule, b2m, found))
     return rule.finding(
         outcome, facts.specimen, values=values, notes=_notes(facts, rule, b2m, found), inputs=(b2m,), proposals=orders
@@ -63,10 +71,10 @@ def _orders(facts: Facts, rule: Rule, b2m: Result, found: list[Missing]) -> Iter
 
     Not the pH of a urine that is gone, nor what, measured now, would lie too far from the B2M.
     """
-    for one in found[:_MOST_NAMED]:
+    for one in _named(found):
         analyte = terms.analytes().get(one.key)
         of_a_urine = analyte is not None and analyte.group == "urine"
-        if analyte and not of_a_urine and one.why is not Why.NO_UPPER_LIMIT and not _is_too_late(facts, rule, b2m, one):
+        if analyte and not of_a_urine and one.why not in _NOT_ORDERED and not _is_too_late(facts, rule, b2m, one):
             yield order_of(analyte, rule.orders[analyte.key])
 
 
@@ -93,17 +101,34 @@ def _is_said_elsewhere(facts: Facts, one: Missing) -> bool:
     return facts.specimen == "serum" and one.why is Why.STALE and one.key in said and measured
 
 
+def _requests(found: list[Missing]) -> list[tuple[Missing, ...]]:
+    """What is asked for together, in the order of the first of each: the lesions of one FISH panel are one request."""
+    panel = tuple(one for one in found if one.key in companions.FISH)
+    return list(dict.fromkeys(panel if one in panel else (one,) for one in found))
+
+
+def _named(found: list[Missing]) -> list[Missing]:
+    """The tests that are named, and may be offered: those of so many requests."""
+    return [one for request in _requests(found)[:_MOST_NAMED] for one in request]
+
+
 def _in_words(found: list[Missing], b2m: Result) -> str:
     """The tests in their order, those of one FISH panel together, at most so many."""
-    panel = [one for one in found if one.key in _FISH]
-    words = []
-    for one in found:
-        if one.key not in _FISH:
-            words.append(f"{_name(one.key)} ({_codes(one.key)}{_why(one, b2m)})")
-        elif one is panel[0]:
-            names = ", ".join(_name(lesion.key) for lesion in panel)
-            words.append(f"FISH {names} ({_codes(*(lesion.key for lesion in panel))})")
-    return ", ".join(words[:_MOST_NAMED]) + (" and others" if len(words) > _MOST_NAMED else "")
+    requests = _requests(found)
+    words = [_request_in_words(request, b2m) for request in requests[:_MOST_NAMED]]
+    return ", ".join(words) + (" and others" if len(requests) > _MOST_NAMED else "")
+
+
+def _request_in_words(request: tuple[Missing, ...], b2m: Result) -> str:
+    names = ", ".join(_name(one.key) for one in request)
+    fish = "FISH " if request[0].key in companions.FISH else ""
+    return f"{fish}{names} ({_codes(*(one.key for one in request))}{_why(request, b2m)})"
+
+
+def _or_active(found: list[Missing], diseases: tuple[str, ...]) -> str:
+    """Calcium and haemoglobin tell nothing of a B2M in myeloma: why they are named there."""
+    asked = "myeloma" in diseases and any(one.key in _OF_ACTIVE_MYELOMA for one in _named(found))
+    return ", or of active disease," if asked else ""
 
 
 def _name(key: str) -> str:
@@ -128,7 +153,13 @@ def _code(key: str) -> str:
     return asked[0][1] if asked else ""
 
 
-def _why(one: Missing, b2m: Result) -> str:
+def _why(request: tuple[Missing, ...], b2m: Result) -> str:
+    """Why what is at hand does not do."""
+    one, lesions = request[0], [one.lesion for one in request if one.lesion]
+    if len(lesions) == len(request) and len({lesion.state for lesion in lesions}) == 1:
+        return f"; at hand: {lesions[0].state}"
+    if lesions:
+        return f"; at hand: {cytogenetics.described(lesions)}"
     if one.why is Why.NO_UPPER_LIMIT:
         return "; the one at hand carries none"
     if one.why is Why.NOT_FOUND or one.nearest is None:

@@ -46,7 +46,7 @@ def evaluate(facts: Facts, rule: Rule) -> Finding | None:
     asked = {
         **dict.fromkeys(kidney.notes, True),
         "missing": bool(missing) and (bool(shares) or set(known.values()) != {None}),
-        "share": known["del-17p"] is None and (lesions["del-17p"].present is True or bool(shares)),
+        _share_note(lesions["del-17p"], shares, rule): criteria[1] is None,
         "outside": any(lesion.state is State.OUTSIDE for lesion in lesions.values()),
         "combined_probe": cytogenetics.combined_probe(facts),
     }
@@ -54,10 +54,18 @@ def evaluate(facts: Facts, rule: Rule) -> Finding | None:
         _outcome(criteria),
         facts.specimen,
         values=_named(criteria, reported=reported) | kidney.values | also.values | said,
-        notes=(*(note for note, holds in asked.items() if holds), *also.notes),
+        notes=(*(note for note, holds in asked.items() if note and holds), *also.notes),
         inputs=(b2m, *kidney.results, *shares),
         thresholds=("b2m_stage_3_from", "creatinine_below", *(("del_17p_cells_above",) if shares else ())),
     )
+
+
+def _share_note(called: Lesion, shares: tuple[Result, ...], rule: Rule) -> str:
+    """Why what is reported of del(17p) does not tell whether it is in enough of the clone; "" where nothing is."""
+    if not shares:
+        return "share_missing" if called.present else ""
+    above = any(share.interval.is_above(rule.value("del_17p_cells_above")) for share in shares)
+    return "share_contradicts" if above else "share_low"
 
 
 def _outcome(criteria: dict[int, bool | None]) -> str:
