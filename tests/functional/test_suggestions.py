@@ -147,7 +147,7 @@ def test_a_stage_with_any_doubt_is_not_filed(name: str) -> None:
 
 def test_every_note_but_those_that_take_nothing_from_it_is_a_doubt() -> None:
     assert stage_to_file("iss-stage", "II", ("albumin_not_needed",), ())
-    assert stage_to_file("iss-stage", "II", ("albumin_not_needed", "near_limit"), ()) == ()
+    assert stage_to_file("iss-stage", "II", ("albumin_not_needed", "near_stage_3"), ()) == ()
 
 
 # ----------------------------------------------------------------- reasons to set a card aside

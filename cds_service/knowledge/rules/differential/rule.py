@@ -96,7 +96,7 @@ def evaluate(facts: Facts, rule: Rule) -> Finding | None:
         return None
     days = rule.value("others_days_to")
     near = _Near(*(verdicts.near(facts, b2m, days, t) for t in (_LYMPHOID, _MONOCLONAL, _INFLAMMATION, _VIRAL)))
-    function = _kidney(facts, rule, b2m)
+    function = _kidney(facts, rule, b2m, level)
     explained = _explained_by(facts, rule, b2m, function)
     if explained:
         return _monoclonal(facts, rule, b2m, near, explained, level)
@@ -208,7 +208,7 @@ def _is_beyond(facts: Facts, rule: Rule, b2m: Result, found: tuple[KidneyFunctio
     return adult and steady and reduced and kidney.is_far_above(b2m, found, rule.value("apart_fold_above"))
 
 
-def _kidney(facts: Facts, rule: Rule, b2m: Result) -> _Kidney:
+def _kidney(facts: Facts, rule: Rule, b2m: Result, level: Level) -> _Kidney:
     """Enough of an explanation where function is reduced beyond doubt and the level no higher than that may explain."""
     days, reduced = rule.value("kidney_days_to"), rule.value("reduced_below")
     if changed := kidney.unsteady_creatinine(facts, b2m.when, days, rule.value("unsteady_fold_from")):
@@ -225,10 +225,21 @@ def _kidney(facts: Facts, rule: Rule, b2m: Result) -> _Kidney:
         words = f"{egfr}, reduced (for), but the level is far above what adults had at such a GFR"
         beyond = _is_beyond(facts, rule, b2m, found)
         return _Kidney(words, True, found[0], beyond=beyond, enough=not beyond)
-    against = all(function.egfr.is_below(normal) is False for function in found)
     split = {True, False} <= answers
-    sides = f"estimates on either side of {reduced}, open" if split else "open"
-    return _Kidney(f"{egfr}, {'against' if against else sides}", answers == {False}, found[0], split=split)
+    verdict = f"estimates on either side of {reduced}, open" if split else _verdict(facts, rule, b2m, found, level)
+    return _Kidney(f"{egfr}, {verdict}", answers == {False}, found[0], split=split)
+
+
+def _verdict(facts: Facts, rule: Rule, b2m: Result, found: tuple[KidneyFunction, ...], level: Level) -> str:
+    """An eGFR speaks against at G1, and where adults had no B2M above the limit at any such GFR; else it is open."""
+    if all(function.egfr.is_below(rule.value("against_kidney_from")) is False for function in found):
+        return "against"
+    if states.is_child(facts, b2m.when):
+        return "open"
+    highest = (function.expected[0] for function in found)
+    within = all(b2m_there and level.limit and b2m_there <= level.limit for b2m_there in highest)
+    had = f"160 adults with kidney disease had {kidney.expected_b2m(found[0])} mg/L at such a GFR"
+    return f"{'against' if within else 'open'}: {had}"
 
 
 def _change(before: Result, after: Result) -> str:

@@ -227,14 +227,14 @@ def _notes_on_albumin(
 
 
 def _notes_on_b2m(rule: Rule, b2m: Result, albumins: tuple[Result, ...], stages: frozenset[int]) -> tuple[str, ...]:
-    limits = (rule.value("b2m_stage_1_below"), rule.value("b2m_stage_3_from"))
-    if any(b2m.interval.is_below(limit) is None for limit in limits):
+    limits = {"near_stage_1": rule.value("b2m_stage_1_below"), "near_stage_3": rule.value("b2m_stage_3_from")}
+    if any(b2m.interval.is_below(limit) is None for limit in limits.values()):
         return ("b2m_unclear",) if len(stages) > 1 else ()
     share = rule.value("near_percent_to") / 100
-    near = [limit for limit in limits if abs(b2m.value - limit) <= limit * share]
-    around = [Interval(limit * (1 - share), limit * (1 + share)) for limit in near]
-    matters = any(myeloma.iss_stages(either_side, albumins, rule) != stages for either_side in around)
-    return ("near_limit",) if matters and not b2m.comparator else ()
+    near = {note: limit for note, limit in limits.items() if abs(b2m.value - limit) <= limit * share}
+    around = {note: Interval(limit * (1 - share), limit * (1 + share)) for note, limit in near.items()}
+    matter = (note for note, either in around.items() if myeloma.iss_stages(either, albumins, rule) != stages)
+    return () if b2m.comparator else tuple(matter)
 
 
 def _notes_on_diagnosis(
