@@ -32,20 +32,29 @@ def _counted(facts: Facts, rule: Rule, disease: lymphoid.Disease) -> Finding:
 
 
 def _items(facts: Facts, rule: Rule, disease: lymphoid.Disease) -> tuple[scores.Item, ...]:
-    """Deletion of 17p and mutation of TP53 are one item; IGHV does not change with time, a stage does.
-
-    Binet and Rai stages that differ in what they count leave it open.
-    """
+    """IGHV does not change with time, a stage does; Binet and Rai stages that differ leave it open."""
     b2m, when, days = disease.b2m, disease.b2m.when, rule.value("baseline_days_to")
-    tp53 = [scores.stated(facts, item, when, days, lasting=True, until=disease.treated_from) for item in _TP53]
     stages = [scores.stated(facts, item, when, days, until=disease.treated_from) for item in _STAGES]
     return (
-        scores.yes_or_no("TP53", scores.any_of(tp53), rule.value("tp53_points_to")),
+        _tp53(facts, rule, disease),
         scores.yes_or_no("IGHV", scores.stated(facts, "ighv-unmutated", when), rule.value("ighv_points_to")),
         lymphoid.level_item(b2m, b2m.interval.is_above(rule.value("b2m_above")), rule.value("b2m_points_to")),
         scores.yes_or_no("Binet or Rai stage", scores.agreed(stage for stage in stages if stage is not None)),
         scores.yes_or_no("age", scores.age(facts, when).is_above(rule.value("age_above"))),
     )
+
+
+def _tp53(facts: Facts, rule: Rule, disease: lymphoid.Disease) -> scores.Item:
+    """Deletion of 17p and mutation of TP53 are one item; one that is absent is named beside one that is not known."""
+    when, days = disease.b2m.when, rule.value("baseline_days_to")
+    said = {
+        name: scores.stated(facts, item, when, days, lasting=True, until=disease.treated_from)
+        for item, name in _TP53.items()
+    }
+    holds = scores.any_of(said.values())
+    absent = next((name for name, answer in said.items() if answer is False), "")
+    halves = f" ({absent} absent, {next(n for n in said if n != absent)} not known)" if holds is None and absent else ""
+    return scores.yes_or_no(f"TP53{halves}", holds, rule.value("tp53_points_to"))
 
 
 def _earlier_tp53(facts: Facts, rule: Rule, disease: lymphoid.Disease) -> str:
