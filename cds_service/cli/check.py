@@ -19,7 +19,8 @@ from cds_service.knowledge import model
 from cds_service.record import upkeep
 from cds_service.record.engine import file_of, masked, open_engine
 from cds_service.record.pseudonyms import Key, load_pseudonyms
-from cds_service.rules_in_force import in_force
+from cds_service.record.schema import is_newer, remedy
+from cds_service.rules_in_force import InForce, in_force
 
 _SAID = {
     "registered clients": "a token of a registered client is needed",
@@ -167,11 +168,11 @@ def _store(settings: Settings, site: SiteProfile, offline: bool) -> Iterator[Lin
     if found.is_current:
         yield Line("ok", f"Store: at revision {found.revision}")
         yield from _overdue(found, settings.retention_days)
-    elif engine.dialect.name == "sqlite":
+    elif engine.dialect.name == "sqlite" and not is_newer(found.revision):
         yield Line("ok", "Store: made, or brought up to date, at the first start")
     else:
         at = f"{masked(url)} is at revision {found.revision or 'none'}"
-        yield Line("fault", f"Store: {at}; run `cds-service store migrate`: {lost}")
+        yield Line("fault", f"Store: {at}; {remedy(found.revision)}: {lost}")
 
 
 def _overdue(found: upkeep.Status, days: int) -> Iterator[Line]:
@@ -187,12 +188,24 @@ def _pseudonyms(path: Path | None, keys: Sequence[Key]) -> Iterator[Line]:
         yield Line("note", f"PSEUDONYM_KEYS={path} can be read or written by others than its owner; expected chmod 600")
 
 
+def _modes(here: InForce) -> Iterator[Line]:
+    """Which rules show nothing at this site; that none does is said loudly, as after an incident."""
+    if here.silent >= {rule.id for rule in here.rules}:
+        yield Line("note", "NO RULE IS SHOWN: all are silent or off by SITE_PROFILE; no card goes out")
+        return
+    for mode, names in (("silent", sorted(here.silent)), ("off", [rule.id for rule in here.off])):
+        if names:
+            yield Line("note", f"Rules that are {mode} by SITE_PROFILE: {', '.join(names)}")
+
+
 def _knowledge(site: SiteProfile) -> Iterator[Line]:
     try:
-        rules = in_force(model.load(), site).all
+        here = in_force(model.load(), site)
     except CdsServiceError as error:
         yield Line("fault", str(error))
         return
+    yield from _modes(here)
+    rules = here.all
     reviewed = sum(rule.review.status == "clinically reviewed" for rule in rules)
     yield Line(
         "ok" if reviewed == len(rules) else "note", f"{len(rules)} rules, {reviewed} of them clinically reviewed"

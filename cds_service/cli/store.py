@@ -9,7 +9,7 @@ from cds_service.errors import CdsServiceError
 from cds_service.record import upkeep
 from cds_service.record.engine import masked
 from cds_service.record.pseudonyms import load_pseudonyms
-from cds_service.record.schema import REVISION
+from cds_service.record.schema import REVISION, remedy
 from cds_service.record.schema import migrate as migrate_to
 
 
@@ -34,7 +34,7 @@ def status() -> None:
     with upkeep.reaching(settings.database_url) as engine:
         found = upkeep.status(engine)
     pseudonyms = load_pseudonyms(settings.pseudonym_keys)
-    needs = "" if found.is_current else f" (this version needs {REVISION}: run `cds-service store migrate`)"
+    needs = "" if found.is_current else f" (this version needs {REVISION}: {remedy(found.revision)})"
     click.echo(f"{masked(settings.database_url)}: revision {found.revision or 'none'}{needs}")
     for table, rows in found.rows.items():
         click.echo(f"  {table}: {rows}")

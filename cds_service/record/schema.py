@@ -18,10 +18,19 @@ class NotMigrated(Exception):
     """A database is at another revision than this version needs; the message says what to do."""
 
     def __init__(self, found: str | None) -> None:
-        super().__init__(
-            f"it is at revision {found or 'none'}, and this version needs {REVISION}: run `cds-service store migrate`, "
-            "of the newest version that uses it"
-        )
+        super().__init__(f"it is at revision {found or 'none'}, and this version needs {REVISION}: {remedy(found)}")
+
+
+def is_newer(found: str | None) -> bool:
+    """Whether a revision is of a later version than this; revisions are numbered."""
+    return found is not None and found > REVISION
+
+
+def remedy(found: str | None) -> str:
+    """What to do about a database that is at another revision."""
+    if is_newer(found):
+        return "a later version made it; run that version again, or restore the backup from before it"
+    return "run `cds-service store migrate`"
 
 
 def revision_of(connection: Connection) -> str | None:

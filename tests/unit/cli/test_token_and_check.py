@@ -181,6 +181,19 @@ def test_check_names_knowledge_that_cannot_be_used(monkeypatch: pytest.MonkeyPat
     assert "✗ rules/x/rule.toml: no title" in refused.output
 
 
+def test_check_names_the_rules_that_are_not_shown(tmp_path: Path) -> None:
+    site = tmp_path / "site.toml"
+    entry = '[[rule]]\nid = "{}"\nmode = "{}"\nreason = "on trial"\n'
+    site.write_text(entry.format("trend", "silent") + entry.format("cll-ipi", "off"))
+    some = run("check", "--offline", SITE_PROFILE=str(site)).output
+    assert "! Rules that are silent by SITE_PROFILE: trend" in some
+    assert "! Rules that are off by SITE_PROFILE: cll-ipi" in some
+    for mode in ("silent", "off"):
+        site.write_text(entry.format("*", mode))
+        assert "! NO RULE IS SHOWN" in run("check", "--offline", SITE_PROFILE=str(site)).output
+    assert "SITE_PROFILE: " not in run("check", "--offline").output
+
+
 def test_check_counts_sign_offs_and_names_those_that_do_not_count(keys: Path) -> None:
     entry = (
         '[[review]]\nid = "trend"\nversion = "{}"\nhash = "sha256:'
