@@ -89,7 +89,7 @@ def _notes(facts: Facts, rule: Rule, b2m: Result, found: list[Missing]) -> tuple
     serum = next((one for one in found if one.key == "b2m-serum"), None)
     asked = {
         "too_old": serum is not None and _is_too_late(facts, rule, b2m, serum),
-        "tubular": companions.is_tubular(facts, rule),
+        "tubular": companions.is_tubular(facts, rule) and any(one.key == "phosphate" for one in found),
     }
     return tuple(note for note, holds in asked.items() if holds)
 

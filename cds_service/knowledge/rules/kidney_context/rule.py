@@ -1,12 +1,14 @@
 """The eGFR beside a serum B2M, and whether reduced filtration may account for a raised level."""
 
+from datetime import timedelta
 from decimal import Decimal
 
 from cds_service.facts import DISPLAY_LIMIT, Facts, Interval, Result
-from cds_service.knowledge import context, kidney, levels, states
+from cds_service.knowledge import context, kidney, levels, states, urine
 from cds_service.knowledge.kidney import KidneyFunction
 from cds_service.knowledge.model import Finding, Rule
 from cds_service.knowledge.terms import limit, units
+from cds_service.knowledge.treatment import current_drugs
 
 _CATEGORY_LIMITS = ("g5_below", "g4_below", "g3b_below", "reduced_below", "g2_below")
 _GFR = {
@@ -90,6 +92,7 @@ def _with_egfr(
             "alone": ", ".join(
                 f"{kidney.whole(k.egfr, _limits(rule))} by {_MARKERS[k.result.analyte]}" for k in _markers_alone(found)
             ),
+            "steroid": _steroids(facts, rule, b2m),
             "others": "; ".join(_said(rule, k) for k in (opposing or others)[:_MOST_SHOWN]),
             "earlier": earlier,
             "b2m": b2m.display,
@@ -161,6 +164,13 @@ def _markers_differ(rule: Rule, found: tuple[KidneyFunction, ...]) -> bool:
     """Whether the two lie on either side of 60."""
     answers = {k.egfr.is_below(rule.value("reduced_below")) for k in _markers_alone(found)}
     return {True, False} <= answers
+
+
+def _steroids(facts: Facts, rule: Rule, b2m: Result) -> str:
+    """The steroids given at the time of the B2M, which change cystatin C."""
+    given = current_drugs(facts, b2m.when, rule.value("pairing_days_to"), "glucocorticoid")
+    names = ", ".join(dict.fromkeys(drug.label for drug in given))
+    return f" ({names} in the medication list)" if names else ""
 
 
 def _outcome(facts: Facts, rule: Rule, b2m: Result, found: tuple[KidneyFunction, ...]) -> str:
@@ -262,18 +272,36 @@ def _albuminuria(facts: Facts, rule: Rule, b2m: Result, ratio: Result | None, ou
     if ratio is None:
         told = outcome in _ASKS_FOR_ALBUMIN and "urine" not in facts.unknown and not states.is_child(facts, b2m.when)
         days = rule.value("albuminuria_days_to")
-        other = context.in_words(_albumin_otherwise(facts, rule, b2m), b2m.when)
-        none = f"No urine albumin/creatinine ratio within {days} days of the B2M"
-        return f"{none}{f'; at hand: {other}' if other else ''}." if told else ""
+        if other := _albumin_otherwise(facts, rule, b2m) if told else ():
+            at_hand = f"{context.in_words(other, b2m.when)}{_formed(rule, other)}"
+            return f"No urine albumin/creatinine ratio was reported within {days} days of the B2M; at hand: {at_hand}."
+        return f"No urine albumin/creatinine ratio within {days} days of the B2M." if told else ""
     categories = _albuminuria_categories(rule, ratio)
     words = _span(categories) + _words(_ALBUMINURIA, categories)
     return f"Urine albumin/creatinine {ratio.filed} ({words}; {_apart(ratio.when.days_until(b2m.when))})."
 
 
+def _formed(rule: Rule, other: tuple[Result, ...]) -> str:
+    """The ratio of albumin to creatinine, where both are exact and known to be of one urine, with its category."""
+    albumin, *by = other
+    within = timedelta(minutes=int(rule.value("same_urine_minutes_to")))
+    if albumin.analyte != "urine-albumin" or not by or not urine.is_of_one_urine(albumin, by[0], within):
+        return ""
+    ratio = urine.per_gram(albumin, by[0])
+    if ratio is None or ratio.low is None or ratio.low != ratio.high:
+        return ""
+    categories = _between(ratio, rule.value("a2_from"), rule.value("a3_above"))
+    words = _span(categories) + _words(_ALBUMINURIA, categories)
+    return f", of one urine: {urine.to_three_digits(ratio.low)} mg/g ({words})"
+
+
 def _albuminuria_categories(rule: Rule, ratio: Result) -> tuple[str, ...]:
     """The KDIGO albuminuria categories that the ratio may lie in, by the limits for the unit it was printed in."""
-    a2_from, a3_above = _albuminuria_limits(rule, ratio)
-    at_least, above = ratio.interval.is_below(a2_from), ratio.interval.is_above(a3_above)
+    return _between(ratio.interval, *_albuminuria_limits(rule, ratio))
+
+
+def _between(ratio: Interval, a2_from: Decimal, a3_above: Decimal) -> tuple[str, ...]:
+    at_least, above = ratio.is_below(a2_from), ratio.is_above(a3_above)
     possible = {"A1": at_least is not False, "A2": at_least is not True and above is not True, "A3": above is not False}
     return tuple(name for name, holds in possible.items() if holds)
 

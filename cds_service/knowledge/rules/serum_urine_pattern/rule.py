@@ -66,6 +66,7 @@ def _pattern(
             "urine_said": _said(urine_level, shown),
             "apart": "same day" if days == 0 else f"{days} day{'s' if days > 1 else ''} apart",
             "ph": _PH[ph.acidity],
+            "load": "above" if serum.interval.is_above(rule.value("high_load_above")) else "possibly above",
         },
         notes=_notes(facts, serum_level, (serum, shown), outcome),
         inputs=(serum, shown, *((ph.result,) if ph.result else ())),

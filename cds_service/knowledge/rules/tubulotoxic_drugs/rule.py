@@ -2,6 +2,7 @@
 
 from cds_service.facts import Facts, Medication, Presence, Result
 from cds_service.knowledge import context, levels, states, urine
+from cds_service.knowledge.levels import Level
 from cds_service.knowledge.model import Finding, Rule
 from cds_service.knowledge.treatment import current_drugs, list_is_whole, unrecognised
 from cds_service.knowledge.urine import Acidity
@@ -71,7 +72,9 @@ def _beside(facts: Facts, rule: Rule, b2m: Result, phosphate: tuple[Result, ...]
 
 def _against_its_range(result: Result) -> str:
     low = result.reference_range.low if result.reference_range else None
-    return ", below the laboratory's range" if low is not None and result.interval.is_below(low) else ""
+    if low is None or not result.interval.is_below(low):
+        return ""
+    return f", below the laboratory's limit of {Level(limit=low, origin='laboratory').filed(result)}"
 
 
 def _named(drugs: list[Medication]) -> str:

@@ -1,7 +1,7 @@
 """Urine B2M against an upper limit, with the pH that a low value needs."""
 
 from cds_service.facts import Facts, Result
-from cds_service.knowledge import levels, states, urine
+from cds_service.knowledge import context, levels, states, urine
 from cds_service.knowledge.levels import Level
 from cds_service.knowledge.model import Finding, Rule
 from cds_service.knowledge.urine import Acidity, Ph
@@ -15,6 +15,7 @@ _LOW = {
 }
 #: TINU is left to the rule on it, which speaks wherever this one compares.
 _RAISING = ("tubular-disorder", "tubulointerstitial-nephritis", "cadmium")
+_LIGHT_CHAINS = ("myeloma", "myeloma-relapse", "smouldering-myeloma", "mgus-or-smouldering", "al-amyloidosis")
 
 
 def evaluate(facts: Facts, rule: Rule) -> Finding | None:
@@ -71,7 +72,12 @@ def _notes(facts: Facts, b2m: Result, level: Level, ph: Ph) -> tuple[str, ...]:
 
 
 def _causes_in_chart(facts: Facts) -> str:
-    labels = list(dict.fromkeys(p.label for p in states.active(facts, *_RAISING) if states.is_confirmed(p)))
-    if labels:
-        return f"In the problem list, and known to raise it: {', '.join(labels)}."
+    asked = {
+        "In the problem list, and known to raise it": _RAISING,
+        "Light chains may harm the tubule; in the problem list": _LIGHT_CHAINS,
+        "Also in the problem list, with no source for what it does to urine B2M": ("kidney-transplant-rejection",),
+    }
+    named = {lead: ", ".join(dict.fromkeys(p.label for p in context.present(facts, *asked[lead]))) for lead in asked}
+    if any(named.values()):
+        return " ".join(f"{lead}: {labels}." for lead, labels in named.items() if labels)
     return "The problem list was not available in full." if "conditions" in facts.unknown else ""
