@@ -170,7 +170,7 @@ def _steroids(facts: Facts, rule: Rule, b2m: Result) -> str:
     """The steroids given at the time of the B2M, which change cystatin C."""
     given = current_drugs(facts, b2m.when, rule.value("pairing_days_to"), "glucocorticoid")
     names = ", ".join(dict.fromkeys(drug.label for drug in given))
-    return f" ({names} in the medication list)" if names else ""
+    return f"; in the medication list: {names}" if names else ""
 
 
 def _outcome(facts: Facts, rule: Rule, b2m: Result, found: tuple[KidneyFunction, ...]) -> str:

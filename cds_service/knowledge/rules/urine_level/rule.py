@@ -75,7 +75,7 @@ def _causes_in_chart(facts: Facts) -> str:
     asked = {
         "In the problem list, and known to raise it": _RAISING,
         "Light chains may harm the tubule; in the problem list": _LIGHT_CHAINS,
-        "Also in the problem list, with no source for what it does to urine B2M": ("kidney-transplant-rejection",),
+        "In the problem list, with no source for what it does to urine B2M": ("kidney-transplant-rejection",),
     }
     named = {lead: ", ".join(dict.fromkeys(p.label for p in context.present(facts, *asked[lead]))) for lead in asked}
     if any(named.values()):
