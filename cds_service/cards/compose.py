@@ -276,11 +276,11 @@ class _Draft:
 
     def _extension(self) -> dict[str, Any]:
         missing = self.facts.b2m_missing
-        read = [r.reference for r in self._inputs] + ([missing.reference] if missing else [])
+        read = [r.reference for r in self._inputs] + [one for s in self.spoken for one in s.finding.references]
         basis: dict[str, Any] = {
             "knowledge": {"version": identity.source().version, "hash": identity.knowledge_hash()},
             "rules": [{"id": s.rule.id, "version": s.rule.version, "finding": s.finding.outcome} for s in self._all()],
-            "observations": [reference for reference in dict.fromkeys(read) if reference],
+            "observations": [one for one in dict.fromkeys([*read, missing.reference if missing else ""]) if one],
         }
         return {name: value for name, value in basis.items() if value}
 

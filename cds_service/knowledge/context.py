@@ -3,11 +3,14 @@
 Each function takes the rule that asks: its own TOML holds the limits, under the same names in each of them.
 """
 
+from collections.abc import Iterable
 from decimal import Decimal
 
-from cds_service.facts import DISPLAY_LIMIT, Facts, Moment, Problem, Result, answered_once
+from cds_service.facts import DISPLAY_LIMIT, CodedResult, Facts, Moment, Problem, Result, answered_once
 from cds_service.knowledge import levels, states, terms
 from cds_service.knowledge.model import Rule
+
+_DAY = len("2026-03-02")
 
 
 @answered_once
@@ -45,6 +48,15 @@ def in_words(results: tuple[Result, ...], when: Moment) -> str:
 def _filed(result: Result) -> str:
     """As filed; in the canonical unit where that would be too long. The table of a card has both."""
     return result.filed if len(result.filed) <= DISPLAY_LIMIT else result.quantity
+
+
+def days_of(results: Iterable[CodedResult]) -> str:
+    """The days of coded results: "2026-02-27", "2026-02-20 to 2026-02-27", "undated"; "" where there are no results."""
+    found = list(results)
+    days = sorted({r.when.printed[:_DAY] for r in found if r.when})
+    if not days:
+        return "undated" if found else ""
+    return days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"
 
 
 def in_days_or_years(days: int) -> str:

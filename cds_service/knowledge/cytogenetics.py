@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from cds_service.facts import CodedResult, Facts, Moment, Presence, Result
+from cds_service.knowledge import context
 from cds_service.knowledge.model import Rule
 from cds_service.knowledge.myeloma import ANTI_MYELOMA
 from cds_service.knowledge.scores import any_of
@@ -29,10 +30,11 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Lesion:
-    """One abnormality by its short name, and what is known of it."""
+    """One abnormality by its short name, what is known of it, and the results that say so."""
 
     name: str
     state: State
+    results: tuple[CodedResult, ...] = ()
 
     @property
     def present(self) -> bool | None:
@@ -46,9 +48,11 @@ def lesion(facts: Facts, rule: Rule, b2m: Result, key: str) -> Lesion:
     reported = [coded for coded in facts.coded if coded.item == key]
     final = [coded for coded in reported if not coded.provisional]
     at_baseline = [coded for coded in final if is_baseline(facts, rule, b2m, coded.when)]
-    if not at_baseline:
-        return Lesion(name, State.OUTSIDE if final else State.NOT_FINAL if reported else State.NOT_REPORTED)
-    return Lesion(name, _together(at_baseline))
+    if at_baseline:
+        return Lesion(name, _together(at_baseline), tuple(at_baseline))
+    if final:
+        return Lesion(name, State.OUTSIDE, tuple(final))
+    return Lesion(name, State.NOT_FINAL if reported else State.NOT_REPORTED, tuple(reported))
 
 
 def _together(results: Iterable[CodedResult]) -> State:
@@ -124,8 +128,18 @@ def reported(lesions: Iterable[Lesion]) -> bool:
 
 
 def described(lesions: Iterable[Lesion]) -> str:
-    """Abnormalities in words, those of one state together: "del(17p), t(4;14) absent; t(14;16) not reported"."""
-    by_state: dict[State, list[str]] = {}
+    """Abnormalities in words, those of one state and day together.
+
+    "del(17p), t(4;14) absent (2026-02-27); t(14;16) not reported".
+    """
+    alike: dict[tuple[State, str], list[str]] = {}
     for found in sorted(lesions, key=lambda found: list(State).index(found.state)):
-        by_state.setdefault(found.state, []).append(found.name)
-    return "; ".join(f"{', '.join(names)} {state}" for state, names in by_state.items())
+        alike.setdefault((found.state, context.days_of(found.results)), []).append(found.name)
+    return "; ".join(
+        f"{', '.join(names)} {state}{f' ({days})' if days else ''}" for (state, days), names in alike.items()
+    )
+
+
+def used(lesions: Iterable[Lesion]) -> tuple[CodedResult, ...]:
+    """The results of the abnormalities that are known to be present or absent."""
+    return tuple(result for found in lesions if found.present is not None for result in found.results)

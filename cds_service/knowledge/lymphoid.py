@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from cds_service.facts import CodedResult, Facts, Moment, Problem, Result, answered_once
+from cds_service.facts import CodedResult, Facts, Moment, Presence, Problem, Result, answered_once
 from cds_service.knowledge import context, levels, scores, states, treatment
 from cds_service.knowledge.context import present
 from cds_service.knowledge.model import Finding, Rule
@@ -60,7 +60,6 @@ _RAISING = (*states.LYMPHOID, "myeloma", "myeloma-relapse")
 #: Entries that may be a less exact name of a disease with an index of its own.
 _LESS_EXACT = {"lymphoma", "sll"}
 _MOST_NAMED = 3
-_DAY = len("2026-03-02")
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,6 +238,7 @@ def conclude(
         values=_placed(rule, values),
         notes=(*(("missing",) if missing else ()), *notes, *_notes(facts, rule, disease)),
         inputs=(disease.b2m, *(result for item in items for result in item.results if result is not disease.b2m)),
+        coded=tuple(coded for item in items for coded in item.coded),
         thresholds=thresholds,
     )
 
@@ -249,8 +249,14 @@ def shown(result: Result, longest: int) -> str:
 
 
 def _counted(items: Iterable[scores.Item]) -> str:
-    known = [(item.name, max(item.points)) for item in items if item.is_known]
-    return ", ".join(f"{name} {points:f}" for name, points in known if points) or "nothing"
+    given = [(item, max(item.points)) for item in items if item.is_known]
+    return ", ".join(f"{item.name} {points:f}{_dated(item)}" for item, points in given if points) or "nothing"
+
+
+def _dated(item: scores.Item) -> str:
+    """The days of the coded results that give an item its points; results that are numbers stand in the table."""
+    days = context.days_of(c for c in item.coded if c.presence is Presence.PRESENT)
+    return f" ({days})" if days else ""
 
 
 def _side_by_side(disease: Disease) -> str:
@@ -287,7 +293,7 @@ def confounders(facts: Facts, when: Moment) -> dict[str, bool]:
 def dated(results: Mapping[str, CodedResult], when: Moment) -> str:
     """Results by their names, each with what it says, its day and how long before ``when`` that was."""
     said = [
-        f"{name} {r.presence} ({r.when.printed[:_DAY]}, {context.in_days_or_years(r.when.days_until(when))} before)"
+        f"{name} {r.presence} ({context.days_of([r])}, {context.in_days_or_years(r.when.days_until(when))} before)"
         for name, r in results.items()
         if r.when
     ]

@@ -19,7 +19,7 @@ from typing import Annotated, Literal, get_args
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, model_validator
 
 from cds_service.errors import KnowledgeError
-from cds_service.facts import Facts, Result
+from cds_service.facts import CodedResult, Facts, Result
 from cds_service.knowledge.cases import Case, read_cases
 from cds_service.knowledge.identity import hash_with, rule_hash
 from cds_service.knowledge.sign_off import SignOff
@@ -154,7 +154,10 @@ class Proposal:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What one rule concluded about one specimen. ``values`` fill the wording's placeholders."""
+    """What one rule concluded about one specimen. ``values`` fill the wording's placeholders.
+
+    ``inputs`` and ``coded`` are the results that it rests on: those that are numbers, those that are codes.
+    """
 
     rule: str
     version: str
@@ -165,6 +168,12 @@ class Finding:
     inputs: tuple[Result, ...] = ()
     thresholds: tuple[str, ...] = ()
     proposals: tuple[Proposal, ...] = ()
+    coded: tuple[CodedResult, ...] = ()
+
+    @property
+    def references(self) -> tuple[str, ...]:
+        """The references of the results it rests on."""
+        return (*(result.reference for result in self.inputs), *(coded.reference for coded in self.coded))
 
 
 Evaluate = Callable[[Facts, "Rule"], Finding | None]
@@ -318,6 +327,7 @@ class Rule(_Part):
         inputs: tuple[Result, ...] = (),
         thresholds: tuple[str, ...] = (),
         proposals: tuple[Proposal, ...] = (),
+        coded: tuple[CodedResult, ...] = (),
     ) -> Finding:
         """A Finding of this rule.
 
@@ -338,7 +348,7 @@ class Rule(_Part):
         unfilled = {name for template in used for name in placeholders_of(template)} - set(values)
         if unfilled:
             raise KnowledgeError(f"{self.id}: no value for {sorted(unfilled)} in outcome {outcome!r}")
-        return Finding(self.id, self.version, specimen, outcome, notes, values, inputs, thresholds, proposals)
+        return Finding(self.id, self.version, specimen, outcome, notes, values, inputs, thresholds, proposals, coded)
 
 
 def _faults(name: str, threshold: Threshold) -> Iterator[str]:

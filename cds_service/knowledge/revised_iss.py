@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from itertools import product
 
-from cds_service.facts import Facts, Interval, Result
+from cds_service.facts import CodedResult, Facts, Interval, Result
 from cds_service.knowledge.cytogenetics import (
     Lesion,
     State,
@@ -14,6 +14,7 @@ from cds_service.knowledge.cytogenetics import (
     described,
     lesion,
     reported,
+    used,
 )
 from cds_service.knowledge.model import Rule
 from cds_service.knowledge.myeloma import ANTI_MYELOMA, albumins_beside, iss_stages, numerals, to_stage
@@ -98,6 +99,11 @@ class Basis:
     def results(self) -> tuple[Result, ...]:
         """The results it was read from."""
         return (self.b2m, *self.albumins, *self.ldh.results)
+
+    @property
+    def coded(self) -> tuple[CodedResult, ...]:
+        """The results that are codes and that it was read from."""
+        return used(self.lesions.values())
 
     @property
     def thresholds(self) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ of groups. Items are three-valued (yes, no, not known); points are Decimal and c
 """
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from cds_service.facts import CodedResult, Facts, Interval, Moment, Presence, Reason, Result
@@ -23,11 +23,15 @@ _NOT_A_RESULT = (Reason.ENTERED_IN_ERROR, Reason.STATUS)
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One item of an index: its name for reading, every number of points it may give, the results it rests on."""
+    """One item of an index: its name for reading, every number of points it may give, the results it rests on.
+
+    ``results`` are numbers, ``coded`` are codes.
+    """
 
     name: str
     points: frozenset[Decimal]
     results: tuple[Result, ...] = ()
+    coded: tuple[CodedResult, ...] = ()
 
     @property
     def is_known(self) -> bool:
@@ -35,10 +39,23 @@ class Item:
         return len(self.points) == 1
 
 
+@dataclass(frozen=True, slots=True)
+class Stated:
+    """What coded results say of an item, None where they do not tell, and the results that count."""
+
+    holds: bool | None
+    coded: tuple[CodedResult, ...] = ()
+
+
 def yes_or_no(name: str, holds: bool | None, worth: Decimal = ONE_POINT, results: tuple[Result, ...] = ()) -> Item:
     """An item that gives ``worth`` points or none; both are possible where ``holds`` is None."""
     given = {True: {worth}, False: {_NO_POINT}, None: {_NO_POINT, worth}}[holds]
     return Item(name, frozenset(given), results)
+
+
+def of_codes(item: Item, *said: Stated) -> Item:
+    """The item with the coded results that it rests on, where they leave one number of points."""
+    return replace(item, coded=tuple(c for one in said for c in one.coded)) if item.is_known else item
 
 
 def graded(name: str, *reached: bool | None) -> Item:
@@ -149,7 +166,7 @@ def stated(
     *,
     lasting: bool = False,
     until: Moment | None = None,
-) -> bool | None:
+) -> Stated:
     """What the final coded results of ``item`` say, none further than ``days`` from ``when`` (None: of any time).
 
     ``lasting``: once present it stays, so that an earlier answer of that kind counts as well. ``until``: from when on
@@ -157,13 +174,14 @@ def stated(
     says present, or where there is none.
     """
     final = [c for c in facts.coded if c.item == item and not c.provisional and is_before(c.when, until)]
-    near = {c.presence for c in final if days is None or (c.when and c.when.days_until(when) <= days)}
-    earlier = {c.presence for c in final if lasting and (c.when is None or c.when.first <= when.last)}
-    found = near | (earlier & {Presence.PRESENT})
+    near = [c for c in final if days is None or (c.when and c.when.days_until(when) <= days)]
+    earlier = [c for c in final if lasting and (c.when is None or c.when.first <= when.last)]
+    counting = tuple(dict.fromkeys([*near, *(c for c in earlier if c.presence is Presence.PRESENT)]))
+    found = {c.presence for c in counting}
     if Presence.PRESENT in found:
-        return None if Presence.ABSENT in found else True
+        return Stated(None if Presence.ABSENT in found else True, counting)
     unread = any(m.item == item and m.reason not in _NOT_A_RESULT for m in facts.missing)
-    return False if found == {Presence.ABSENT} and not unread else None
+    return Stated(False if found == {Presence.ABSENT} and not unread else None, counting)
 
 
 def long_before(facts: Facts, item: str, when: Moment, days: Decimal, until: Moment | None) -> CodedResult | None:

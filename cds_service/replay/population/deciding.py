@@ -184,7 +184,7 @@ class Decider:
                 finding=finding.outcome,
                 shown="silent" if silent else "card" if on_card else "no card",
                 values_json=_json(dict(sorted(finding.values.items()))),
-                results_json=_json([self._key("result", result.reference) for result in finding.inputs]),
+                results_json=_json([self._key("result", reference) for reference in finding.references]),
             )
         for failure in decision.failures:
             problem = f"the rule could not be run ({failure.error})"

@@ -67,6 +67,24 @@ def test_a_failed_rule_alone_is_never_an_empty_list() -> None:
     assert found.extension[EXTENSION]["observations"] == ["Observation/b2m"]
 
 
+def test_coded_results_that_decided_stand_among_the_observations_and_those_that_could_not_do_not() -> None:
+    coded = {"del-17p": "absent", "t-4-14": {"is": "absent", "days": -91}, "t-14-16": "unclear"}
+    found = card(
+        {"b2m": "6 mg/L", "ldh": {"is": "200 U/L", "upper_limit": "250"}, "problems": ["myeloma"], "coded": coded}
+    )
+    assert found.extension is not None
+    read = found.extension[EXTENSION]["observations"]
+    assert read == ["Observation/b2m", "Observation/ldh", "Observation/del-17p"]
+
+
+def test_an_item_that_counts_both_ways_rests_on_no_coded_result() -> None:
+    coded = {"del-17p": "absent", "ighv-unmutated": "present", "binet-b-c-or-rai-i-iv": "absent"}
+    found = card({"b2m": "4 mg/L", "problems": ["cll"], "coded": coded})
+    assert found.extension is not None
+    read = found.extension[EXTENSION]["observations"]
+    assert read == ["Observation/b2m", "Observation/ighv-unmutated", "Observation/binet-b-c-or-rai-i-iv"]
+
+
 def test_a_card_names_the_knowledge_that_decided() -> None:
     (found,) = compose(facts_of({"b2m": "2 mg/L"}), [], RULES, ["serum"])
     assert found.extension is not None

@@ -34,12 +34,14 @@ def _counted(facts: Facts, rule: Rule, disease: lymphoid.Disease) -> Finding:
 def _items(facts: Facts, rule: Rule, disease: lymphoid.Disease) -> tuple[scores.Item, ...]:
     """IGHV does not change with time, a stage does; Binet and Rai stages that differ leave it open."""
     b2m, when, days = disease.b2m, disease.b2m.when, rule.value("baseline_days_to")
+    ighv = scores.stated(facts, "ighv-unmutated", when)
     stages = [scores.stated(facts, item, when, days, until=disease.treated_from) for item in _STAGES]
+    known = [stage.holds for stage in stages if stage.holds is not None]
     return (
         _tp53(facts, rule, disease),
-        scores.yes_or_no("IGHV", scores.stated(facts, "ighv-unmutated", when), rule.value("ighv_points_to")),
+        scores.of_codes(scores.yes_or_no("IGHV", ighv.holds, rule.value("ighv_points_to")), ighv),
         lymphoid.level_item(b2m, b2m.interval.is_above(rule.value("b2m_above")), rule.value("b2m_points_to")),
-        scores.yes_or_no("Binet or Rai stage", scores.agreed(stage for stage in stages if stage is not None)),
+        scores.of_codes(scores.yes_or_no("Binet or Rai stage", scores.agreed(known)), *stages),
         scores.yes_or_no("age", scores.age(facts, when).is_above(rule.value("age_above"))),
     )
 
@@ -51,16 +53,16 @@ def _tp53(facts: Facts, rule: Rule, disease: lymphoid.Disease) -> scores.Item:
         name: scores.stated(facts, item, when, days, lasting=True, until=disease.treated_from)
         for item, name in _TP53.items()
     }
-    holds = scores.any_of(said.values())
-    absent = next((name for name, answer in said.items() if answer is False), "")
+    holds = scores.any_of([half.holds for half in said.values()])
+    absent = next((name for name, half in said.items() if half.holds is False), "")
     halves = f" ({absent} absent, {next(n for n in said if n != absent)} not known)" if holds is None and absent else ""
-    return scores.yes_or_no(f"TP53{halves}", holds, rule.value("tp53_points_to"))
+    return scores.of_codes(scores.yes_or_no(f"TP53{halves}", holds, rule.value("tp53_points_to")), *said.values())
 
 
 def _earlier_tp53(facts: Facts, rule: Rule, disease: lymphoid.Disease) -> str:
     """The newest result of each test of TP53 that lies long before the B2M, where no newer one shows it aberrant."""
     when, days, until = disease.b2m.when, rule.value("baseline_days_to"), disease.treated_from
-    if any(scores.stated(facts, item, when, days, until=until) for item in _TP53):
+    if any(scores.stated(facts, item, when, days, until=until).holds for item in _TP53):
         return ""
     earlier = {name: scores.long_before(facts, item, when, days, until) for item, name in _TP53.items()}
     return lymphoid.dated({name: result for name, result in earlier.items() if result}, when)

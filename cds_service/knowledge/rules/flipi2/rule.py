@@ -29,15 +29,13 @@ def _counted(facts: Facts, rule: Rule, disease: lymphoid.Disease) -> Finding:
 def _items(facts: Facts, rule: Rule, disease: lymphoid.Disease) -> tuple[scores.Item, ...]:
     b2m, when, days = disease.b2m, disease.b2m.when, rule.value("baseline_days_to")
     haemoglobins = scores.beside(facts, "hemoglobin", when, rule.value("companion_days_to"), disease.treated_from)
+    node = scores.stated(facts, "longest-node-above-6-cm", when, days, until=disease.treated_from)
+    marrow = scores.stated(facts, "marrow-involvement", when, days, until=disease.treated_from)
     low = scores.agreed(r.interval.is_below(rule.value("haemoglobin_below")) for r in haemoglobins)
     return (
         scores.yes_or_no(lymphoid.OWN_LIMIT.format("serum B2M"), scores.above_own_limit(b2m), results=(b2m,)),
-        scores.yes_or_no(
-            "node above 6 cm", scores.stated(facts, "longest-node-above-6-cm", when, days, until=disease.treated_from)
-        ),
-        scores.yes_or_no(
-            "marrow involvement", scores.stated(facts, "marrow-involvement", when, days, until=disease.treated_from)
-        ),
+        scores.of_codes(scores.yes_or_no("node above 6 cm", node.holds), node),
+        scores.of_codes(scores.yes_or_no("marrow involvement", marrow.holds), marrow),
         scores.yes_or_no("haemoglobin", low, results=haemoglobins),
         scores.yes_or_no("age", scores.age(facts, when).is_above(rule.value("age_above"))),
     )

@@ -19,7 +19,7 @@ def _counted(facts: Facts, rule: Rule, disease: lymphoid.Disease) -> Finding:
     advanced = scores.stated(
         facts, _STAGE, disease.b2m.when, rule.value("baseline_days_to"), until=disease.treated_from
     )
-    items = (*_items(facts, rule, disease), scores.yes_or_no("stage III-IV", advanced))
+    items = (*_items(facts, rule, disease), scores.of_codes(scores.yes_or_no("stage III-IV", advanced.holds), advanced))
     possible = scores.groups(scores.totals(items), [rule.value(limit) for limit in _LIMITS])
     return lymphoid.conclude(
         facts,
@@ -27,7 +27,7 @@ def _counted(facts: Facts, rule: Rule, disease: lymphoid.Disease) -> Finding:
         disease,
         items,
         [_GROUPS[group] for group in sorted(possible)],
-        notes=("stage",) if advanced else (),
+        notes=("stage",) if advanced.holds else (),
         thresholds=(*_AGES, *_LIMITS),
     )
 
@@ -42,7 +42,7 @@ def _items(facts: Facts, rule: Rule, disease: lymphoid.Disease) -> tuple[scores.
     ]
     return (
         scores.graded("age", *(scores.negated(years.is_below(rule.value(limit))) for limit in _AGES)),
-        scores.graded("ECOG", *ecog),
+        scores.of_codes(scores.graded("ECOG", *(said.holds for said in ecog)), *ecog),
         scores.yes_or_no(lymphoid.OWN_LIMIT.format("LDH"), high, results=ldhs),
         scores.yes_or_no(lymphoid.OWN_LIMIT.format("serum B2M"), scores.above_own_limit(b2m), results=(b2m,)),
     )

@@ -56,6 +56,7 @@ def evaluate(facts: Facts, rule: Rule) -> Finding | None:
         values=_named(criteria, reported=reported) | kidney.values | also.values | said,
         notes=(*(note for note, holds in asked.items() if note and holds), *also.notes),
         inputs=(b2m, *kidney.results, *shares),
+        coded=cytogenetics.used(lesions.values()),
         thresholds=("b2m_stage_3_from", "creatinine_below", *(("del_17p_cells_above",) if shares else ())),
     )
 

@@ -20,8 +20,8 @@ def _counted(facts: Facts, rule: Rule, disease: lymphoid.Disease) -> Finding:
         facts, "marrow-involvement", b2m.when, rule.value("baseline_days_to"), until=disease.treated_from
     )
     items = [lymphoid.level_item(b2m, above)]
-    items += [] if above else [scores.yes_or_no("marrow involvement", marrow)]
-    possible = _possible(above, marrow)
+    items += [] if above else [scores.of_codes(scores.yes_or_no("marrow involvement", marrow.holds), marrow)]
+    possible = _possible(above, marrow.holds)
     return lymphoid.conclude(
         facts,
         rule,

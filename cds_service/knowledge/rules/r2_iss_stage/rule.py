@@ -29,6 +29,7 @@ def evaluate(facts: Facts, rule: Rule) -> Finding | None:
         values=values | also.values,
         notes=(*revised_iss.notes_on_basis(facts, rule, basis), *also.notes),
         inputs=basis.results,
+        coded=basis.coded,
         thresholds=basis.thresholds,
     )
 

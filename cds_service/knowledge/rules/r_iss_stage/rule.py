@@ -37,6 +37,7 @@ def evaluate(facts: Facts, rule: Rule) -> Finding | None:
         values=values,
         notes=noted,
         inputs=basis.results,
+        coded=basis.coded,
         thresholds=basis.thresholds,
         proposals=() if outcome == "several" else stage_to_file(rule.id, stage, noted, basis.results, "iss-stage"),
     )
