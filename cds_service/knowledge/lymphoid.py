@@ -290,6 +290,12 @@ def confounders(facts: Facts, when: Moment) -> dict[str, bool]:
     }
 
 
+def b2m_above_own_limit(facts: Facts, b2m: Result) -> bool | None:
+    """Whether it lies above its laboratory's limit; not known where only pregnancy may have put it there."""
+    above = scores.above_own_limit(b2m)
+    return None if above and states.pregnant(facts, b2m.when) else above
+
+
 def dated(results: Mapping[str, CodedResult], when: Moment) -> str:
     """Results by their names, each with what it says, its day and how long before ``when`` that was."""
     said = [

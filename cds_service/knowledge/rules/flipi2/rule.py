@@ -33,7 +33,9 @@ def _items(facts: Facts, rule: Rule, disease: lymphoid.Disease) -> tuple[scores.
     marrow = scores.stated(facts, "marrow-involvement", when, days, until=disease.treated_from)
     low = scores.agreed(r.interval.is_below(rule.value("haemoglobin_below")) for r in haemoglobins)
     return (
-        scores.yes_or_no(lymphoid.OWN_LIMIT.format("serum B2M"), scores.above_own_limit(b2m), results=(b2m,)),
+        scores.yes_or_no(
+            lymphoid.OWN_LIMIT.format("serum B2M"), lymphoid.b2m_above_own_limit(facts, b2m), results=(b2m,)
+        ),
         scores.of_codes(scores.yes_or_no("node above 6 cm", node.holds), node),
         scores.of_codes(scores.yes_or_no("marrow involvement", marrow.holds), marrow),
         scores.yes_or_no("haemoglobin", low, results=haemoglobins),

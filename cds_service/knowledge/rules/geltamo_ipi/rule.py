@@ -44,5 +44,7 @@ def _items(facts: Facts, rule: Rule, disease: lymphoid.Disease) -> tuple[scores.
         scores.graded("age", *(scores.negated(years.is_below(rule.value(limit))) for limit in _AGES)),
         scores.of_codes(scores.graded("ECOG", *(said.holds for said in ecog)), *ecog),
         scores.yes_or_no(lymphoid.OWN_LIMIT.format("LDH"), high, results=ldhs),
-        scores.yes_or_no(lymphoid.OWN_LIMIT.format("serum B2M"), scores.above_own_limit(b2m), results=(b2m,)),
+        scores.yes_or_no(
+            lymphoid.OWN_LIMIT.format("serum B2M"), lymphoid.b2m_above_own_limit(facts, b2m), results=(b2m,)
+        ),
     )
