@@ -14,7 +14,7 @@ from cds_service.knowledge import context, cytogenetics, kidney, levels, lymphoi
 from cds_service.knowledge.cytogenetics import Lesion, State
 from cds_service.knowledge.model import Rule
 from cds_service.knowledge.terms.coded import coded_terms
-from cds_service.knowledge.treatment import Treatment, course_before
+from cds_service.knowledge.treatment import Treatment
 from cds_service.knowledge.urine import Acidity
 
 
@@ -145,7 +145,7 @@ def precursor(facts: Facts, when: Moment) -> Problem | None:
     found = myeloma.without_myeloma(facts)
     if found is None or not states.is_confirmed(found) or states.active(facts, myeloma.AL_AMYLOIDOSIS):
         return None
-    course = course_before(facts, when, *myeloma.ANTI_MYELOMA)
+    course = myeloma.course_before(facts, when)
     return None if course.treatment is Treatment.BEGUN else found
 
 

@@ -14,6 +14,7 @@ _LIMIT_ABOVE = {
     "creatinine": "crab_creatinine_above",
 }
 _HAEMOGLOBIN = "hemoglobin"
+_CHRONIC_KIDNEY_DISEASE = ("ckd", "end-stage-kidney-disease")
 
 
 def beyond_limits(facts: Facts, rule: Rule, b2m: Result) -> tuple[Result, ...]:
@@ -24,6 +25,14 @@ def beyond_limits(facts: Facts, rule: Rule, b2m: Result) -> tuple[Result, ...]:
     near = context.beside(facts, b2m.when, rule.value("context_days_to"), *_LIMIT_ABOVE, _HAEMOGLOBIN)
     dialysed = states.dialysis(facts) is states.Dialysis.YES
     return tuple(r for r in near if _is_beyond(rule, r) and not (dialysed and r.analyte == "creatinine"))
+
+
+def is_of_earlier_kidney_disease(facts: Facts, results: tuple[Result, ...], *gammopathies: str) -> bool:
+    """Whether it is creatinine alone, in chronic kidney disease recorded before the first of the gammopathies."""
+    diagnosed = states.first_diagnosed(facts, *gammopathies)
+    if diagnosed is None or {result.analyte for result in results} != {"creatinine"}:
+        return False
+    return any(p.onset and p.onset.last < diagnosed.first for p in context.present(facts, *_CHRONIC_KIDNEY_DISEASE))
 
 
 def _is_beyond(rule: Rule, result: Result) -> bool:

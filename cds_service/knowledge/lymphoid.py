@@ -58,7 +58,7 @@ MANTLE_CELL = Kind("mantle-cell-lymphoma", (), ("lymphoma-remission",), drugs=(_
 #: Cancers that raise serum B2M each by itself, in the order in which they are named beside one another.
 _RAISING = (*states.LYMPHOID, "myeloma", "myeloma-relapse")
 #: Entries that may be a less exact name of a disease with an index of its own.
-_LESS_EXACT = {"lymphoma", "sll"}
+_LESS_EXACT = ("lymphoma", "sll")
 _MOST_NAMED = 3
 
 
@@ -115,7 +115,7 @@ def is_treated(facts: Facts, kind: Kind, when: Moment) -> bool:
 
 
 def _others(facts: Facts, kind: Kind) -> tuple[Problem, ...]:
-    of_it = {kind.key, *kind.relapse} | _LESS_EXACT
+    of_it = {kind.key, *kind.relapse, *_LESS_EXACT}
     return states.active(facts, *(key for key in _RAISING if key not in of_it))
 
 
@@ -133,7 +133,8 @@ def awaits_index(facts: Facts, rule: Rule, kind: Kind, when: Moment, *, new_only
 
 
 def _course(facts: Facts, kind: Kind, when: Moment) -> Course:
-    courses = [course_before(facts, when, proof, hint) for proof, hint in kind.drugs]
+    diseases = (kind.key, *kind.relapse, *kind.remission, *kind.may_come_from, *_LESS_EXACT)
+    courses = [course_before(facts, when, proof, hint, *diseases) for proof, hint in kind.drugs]
     return min(courses, key=lambda c: _GRAVEST_FIRST.index(c.treatment))
 
 

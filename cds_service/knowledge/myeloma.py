@@ -7,11 +7,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 
-from cds_service.facts import CodedResult, Facts, Interval, Problem, Result
-from cds_service.knowledge import states, treatment
+from cds_service.facts import CodedResult, Facts, Interval, Medication, Moment, Problem, Result
+from cds_service.knowledge import series, states, treatment
 from cds_service.knowledge.model import Rule
 from cds_service.knowledge.terms.coded import stage_of_answer
-from cds_service.knowledge.treatment import Course, Treatment, began_by, course_before
+from cds_service.knowledge.treatment import Course, Treatment, began_by
 
 _NUMERALS = {1: "I", 2: "II", 3: "III"}
 _DAY = len("2026-03-02")
@@ -22,6 +22,8 @@ _ALBUMIN = ("albumin", "albumin-electrophoresis")
 _SMOULDERING, _MGUS, AL_AMYLOIDOSIS = "smouldering-myeloma", "mgus-or-smouldering", "al-amyloidosis"
 #: What precedes myeloma; D47.2 may be either.
 PRECURSORS = (_SMOULDERING, _MGUS)
+#: All of which a drug may have been given for before it became the myeloma that is staged.
+_TREATED_ALIKE = ("myeloma", "myeloma-relapse", "myeloma-remission", *PRECURSORS, AL_AMYLOIDOSIS)
 #: How a headline names a lymphoid cancer; the others are of the non-Hodgkin kind.
 _ABBREVIATED = {"cll": "CLL", "cll-relapse": "CLL", "sll": "SLL", "waldenstrom": "WM", "hodgkin-lymphoma": "HL"}
 _OTHER_LYMPHOMA = "NHL"
@@ -48,9 +50,14 @@ def in_chart(facts: Facts, rule: Rule, b2m: Result) -> Myeloma | None:
     again = states.myeloma_returned_or_in_remission(facts)
     if not (problems or again):
         return None
-    course = course_before(facts, b2m.when, *ANTI_MYELOMA)
+    course = course_before(facts, b2m.when)
     reason = "relapse_or_remission" if again else _why_not(facts, rule, b2m, problems, course)
     return Myeloma(problems, course, reason)
+
+
+def course_before(facts: Facts, when: Moment) -> Course:
+    """What the list says of anti-myeloma treatment before ``when``."""
+    return treatment.course_before(facts, when, *ANTI_MYELOMA, *_TREATED_ALIKE)
 
 
 def without_myeloma(facts: Facts) -> Problem | None:
@@ -102,6 +109,28 @@ def note_on_treatment(facts: Facts, b2m: Result, course: Course) -> tuple[str, d
     steroid = treatment.steroid_before(facts, b2m.when) if course.treatment is Treatment.NONE_RECOGNISED else ()
     note = "steroid_alone" if steroid else treatment.NOTES[course.treatment]
     return note, treatment.in_words(facts, steroid or course.drugs)
+
+
+def before_drugs(facts: Facts, rule: Rule, b2m: Result, course: Course) -> tuple[Result | None, tuple[Medication, ...]]:
+    """The newest usable B2M from before the drugs that may be treatment and began shortly before ``b2m``, with these.
+
+    A steroid of myeloma regimens counts among them. None, and no drugs, where there is no such result.
+    """
+    since = b2m.when.first - timedelta(days=int(rule.value("before_drugs_days_to")))
+    may_be = (*course.drugs, *treatment.drugs_of(facts, "myeloma-steroid"))
+    begun = {m.key: m for m in may_be if m.start and since <= m.start.first and m.start.last <= b2m.when.last}
+    if not begun:
+        return None, ()
+    first = min(m.start.first for m in begun.values() if m.start)
+    untouched = (r for r in series.earlier(facts, b2m) if since <= r.when.first and r.when.last < first)
+    found = next(untouched, None)
+    return found, tuple(begun.values()) if found else ()
+
+
+def before_in_words(facts: Facts, earlier: Result, begun: tuple[Medication, ...]) -> dict[str, str]:
+    """What fills the note on a B2M of before the drugs: ``begun``, ``earlier`` and its day."""
+    drugs = treatment.in_words(facts, begun)["drug"]
+    return {"begun": drugs, "earlier": earlier.quantity, "earlier_day": series.day_of(earlier.when)}
 
 
 def to_stage(facts: Facts, rule: Rule) -> Result | None:

@@ -17,8 +17,8 @@ from cds_service.knowledge.cytogenetics import (
     used,
 )
 from cds_service.knowledge.model import Rule
-from cds_service.knowledge.myeloma import ANTI_MYELOMA, albumins_beside, iss_stages, numerals, to_stage
-from cds_service.knowledge.treatment import began_by, course_before
+from cds_service.knowledge.myeloma import ANTI_MYELOMA, albumins_beside, course_before, iss_stages, numerals, to_stage
+from cds_service.knowledge.treatment import began_by
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ def ldh_beside(facts: Facts, rule: Rule, b2m: Result) -> Ldh:
 
 def _is_before_treatment(facts: Facts, rule: Rule, b2m: Result, result: Result) -> bool:
     """Whether LDH was taken before the first charted anti-myeloma drug, and not too long before it."""
-    first = course_before(facts, b2m.when, *ANTI_MYELOMA).later
+    first = course_before(facts, b2m.when).later
     if began_by(facts, b2m.when, result.when, *ANTI_MYELOMA):
         return False
     return not (first and first.start) or result.when.days_until(first.start) <= rule.value("before_dose_days_to")

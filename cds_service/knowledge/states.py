@@ -71,6 +71,13 @@ def days_from_diagnosis(facts: Facts, when: Moment, *keys: str) -> tuple[int, in
     return (0 if within else min(apart)), max(apart)
 
 
+def first_diagnosed(facts: Facts, *keys: str) -> Moment | None:
+    """The oldest recorded onset of the given keys; None where one of them carries none, and may be older."""
+    entries = [p for p in facts.problems_of(*keys) if p.verification_status not in REFUTED]
+    onsets = [p.onset for p in entries if p.onset]
+    return min(onsets, key=lambda onset: onset.first) if len(onsets) == len(entries) > 0 else None
+
+
 class Dialysis(Enum):
     """What the chart says about dialysis."""
 

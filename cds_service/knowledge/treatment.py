@@ -7,11 +7,13 @@ from decimal import Decimal
 from enum import Enum
 
 from cds_service.facts import Evidence, Facts, Medication, Moment, answered_once
+from cds_service.knowledge.states import first_diagnosed
 from cds_service.knowledge.terms import limit
 from cds_service.knowledge.unrecognised import quoted
 
 _MEDICATIONS = "medications"
 _STEROID = "glucocorticoid"
+_ALSO_IN_AUTOIMMUNITY = "also-in-autoimmunity"
 #: Lithium, by a code of its own or by the class of ATC.
 LITHIUM = frozenset({"lithium", "atc-N05AN"})
 _MOST_NAMED = 2
@@ -95,19 +97,22 @@ def list_is_whole(facts: Facts) -> bool:
 
 
 @answered_once
-def course_before(facts: Facts, day: Moment, proof: str, hint: str) -> Course:
+def course_before(facts: Facts, day: Moment, proof: str, hint: str, *diseases: str) -> Course:
     """What the list says of treatment with drugs of class ``proof`` (or ``hint``, which only may be it) before ``day``.
 
     A drug begun on the day itself, or without a date, only may have been begun before: the sample may come first.
     Drugs that each only may be it and began together, or one of them and a steroid, are taken for a regimen; a steroid
-    alone is none, beside a drug that may be treatment it is named.
+    alone is none, beside a drug that may be treatment it is named. What began long before the first of ``diseases``
+    was recorded makes no regimen of it, and what is over and also given in autoimmunity proves none: it only may be.
     """
     proving, hinting, steroids = drugs_of(facts, proof), drugs_of(facts, hint), drugs_of(facts, _STEROID)
+    diagnosed = first_diagnosed(facts, *diseases)
     later = min((m for m in proving if m.start and m.start.first > day.last), key=_start, default=None)
-    before = sorted((m for m in proving if _begun_before(m, day)), key=_start)
+    before = sorted((m for m in proving if _begun_before(m, day) and not _was_for_another(m, diagnosed)), key=_start)
     if before:
         return Course(Treatment.BEGUN, (before[0],), later)
-    regimen = _regimen([m for m in (*hinting, *steroids) if _begun_before(m, day)])
+    of_it = [m for m in (*hinting, *steroids) if _begun_before(m, day) and not _is_long_before(m, diagnosed)]
+    regimen = _regimen(of_it)
     if regimen:
         return Course(Treatment.BEGUN, regimen, later, by_regimen=True)
     unclear = [m for m in (*proving, *hinting) if _may_have_begun_by(m, day)]
@@ -119,6 +124,19 @@ def course_before(facts: Facts, day: Moment, proof: str, hint: str) -> Course:
 
 def _begun_before(medication: Medication, day: Moment) -> bool:
     return medication.start is not None and medication.start.last < day.first
+
+
+def _is_long_before(medication: Medication, diagnosed: Moment | None) -> bool:
+    """Whether it began so long before the first recorded diagnosis that it was hardly given for the disease."""
+    if medication.start is None or diagnosed is None:
+        return False
+    return medication.start.last < diagnosed.first - timedelta(days=int(limit("before_diagnosis_days_to")))
+
+
+def _was_for_another(medication: Medication, diagnosed: Moment | None) -> bool:
+    """Whether a drug that is over and has other uses was hardly given for the disease."""
+    is_over = not medication.ongoing and _ALSO_IN_AUTOIMMUNITY in medication.classes
+    return is_over and _is_long_before(medication, diagnosed)
 
 
 def _may_have_begun_by(medication: Medication, day: Moment) -> bool:

@@ -1,6 +1,7 @@
 """The IMS/IMWG 2025 criteria of high-risk myeloma: which are met, which are not, and which are not known."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from decimal import Decimal
 
 from cds_service.facts import Facts, Result
@@ -24,6 +25,7 @@ _GENETIC = "the three genetic criteria (1 to 3)"
 #: What the headline adds where criterion 4 alone is met and something may explain that.
 _KIDNEY_MAY_CONTRIBUTE = " (criterion 4; kidney may contribute)"
 _CREATININE_NEAR = " (criterion 4; creatinine near limit)"
+_BEFORE_DRUGS = "before_drugs"
 _B2M_ALONE = " (criterion 4 alone)"
 
 
@@ -35,10 +37,11 @@ def evaluate(facts: Facts, rule: Rule) -> Finding | None:
     lesions = {key: cytogenetics.lesion(facts, rule, b2m, key) for key in _LESIONS}
     shares = cytogenetics.del_17p_shares(facts, rule, b2m)
     known = {key: lesion.present for key, lesion in lesions.items()}
-    if set(known.values()) == {None} and not shares and b2m.interval.is_below(rule.value("b2m_stage_3_from")):
+    kidney = _criterion_4(facts, rule, b2m)
+    tested = bool(shares) or set(known.values()) != {None} or _BEFORE_DRUGS in kidney.notes
+    if b2m.interval.is_below(rule.value("b2m_stage_3_from")) and not tested:
         return None
     known["del-17p"] = cytogenetics.del_17p_in_clone(lesions["del-17p"], shares, rule)
-    kidney = _criterion_4(facts, rule, b2m)
     criteria = cytogenetics.genetic_criteria(known) | {4: kidney.met}
     reported, missing = bool(shares) or cytogenetics.reported(lesions.values()), _missing(lesions, shares)
     also = myeloma.also_raised(facts)
@@ -107,11 +110,12 @@ class _Criterion4:
     results: tuple[Result, ...] = ()
     creatinine: str = ""
     egfr: str = ""
+    before: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def values(self) -> dict[str, str]:
         """What its notes are filled with."""
-        return {"creatinine": self.creatinine, "egfr": self.egfr}
+        return {"creatinine": self.creatinine, "egfr": self.egfr, **self.before}
 
 
 def _criterion_4(facts: Facts, rule: Rule, b2m: Result) -> _Criterion4:
@@ -126,7 +130,7 @@ def _criterion_4(facts: Facts, rule: Rule, b2m: Result) -> _Criterion4:
     if creatinine_is_unsteady(facts, b2m.when, window, rule.value("unsteady_fold_from")):
         return _Criterion4(None, ("unsteady",), near)
     if below:
-        return _Criterion4(False)
+        return _not_met(facts, rule, b2m)
     if states.dialysis(facts) is states.Dialysis.UNCLEAR:
         return _Criterion4(None, ("dialysis_unclear",))
     if not near:
@@ -138,6 +142,15 @@ def _criterion_4(facts: Facts, rule: Rule, b2m: Result) -> _Criterion4:
         return _Criterion4(None, ("creatinine_unclear",), same_day)
     (normal,), high = sides, True if below is False else None
     return _with_egfr(facts, rule, b2m, same_day, cytogenetics.all_of(high, normal), normal=normal)
+
+
+def _not_met(facts: Facts, rule: Rule, b2m: Result) -> _Criterion4:
+    """A B2M too low for the criterion, and one of before the drugs that may be treatment that was not."""
+    earlier, begun = myeloma.before_drugs(facts, rule, b2m, myeloma.course_before(facts, b2m.when))
+    if earlier is None or earlier.interval.is_below(rule.value("b2m_stage_3_from")) is not False:
+        return _Criterion4(False)
+    said = myeloma.before_in_words(facts, earlier, begun)
+    return _Criterion4(False, (_BEFORE_DRUGS,), (earlier,), before=said)
 
 
 def _with_egfr(

@@ -1,7 +1,7 @@
 """The ISS stage of newly diagnosed myeloma, or the set of stages that the data leave possible."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from decimal import Decimal
 
 from cds_service.facts import Facts, Interval, Problem, Result, legible
@@ -10,7 +10,7 @@ from cds_service.knowledge.kidney import creatinine_is_unsteady, kidney_function
 from cds_service.knowledge.model import Finding, Rule
 from cds_service.knowledge.myeloma import Myeloma
 from cds_service.knowledge.proposals import stage_to_file
-from cds_service.knowledge.treatment import Treatment, course_before
+from cds_service.knowledge.treatment import Course, Treatment
 from cds_service.knowledge.unit_slip import jump
 
 _CONTEXT = ("ldh", "calcium", "calcium-moles", "hemoglobin", "hemoglobin-moles")
@@ -35,12 +35,13 @@ def evaluate(facts: Facts, rule: Rule) -> Finding | None:
     stages = frozenset[int]().union(*(myeloma.iss_stages(interval, albumins, rule) for interval in intervals))
     lowest = doubt.interval if doubt and doubt.is_lower else b2m.interval
     on_treatment, said = myeloma.note_on_treatment(facts, b2m, chart.course)
-    notes = (on_treatment, *_notes_on_albumin(rule, lowest, albumins, stale=stale, stages=stages))
+    before = _Before() if doubt else _before_drugs(facts, rule, b2m, chart.course, stages)
+    notes = (on_treatment, *before.notes, *_notes_on_albumin(rule, lowest, albumins, stale=stale, stages=stages))
     notes += _notes_on_diagnosis(facts, rule, b2m, chart.problems, stages)
     if doubt:
         return _doubtful(facts, rule, b2m, albumins, doubt, notes, said)
     notes += _notes_on_b2m(rule, b2m, albumins, stages) + _notes_on_patient(facts, rule, b2m)
-    return _staged(facts, rule, b2m, albumins, stages, notes, said)
+    return _staged(facts, rule, b2m, albumins, stages, notes, said, before)
 
 
 def _not_staged(facts: Facts, rule: Rule, b2m: Result, chart: Myeloma | None) -> Finding | None:
@@ -54,7 +55,7 @@ def _not_staged(facts: Facts, rule: Rule, b2m: Result, chart: Myeloma | None) ->
     asked = _whether_active(facts, rule, b2m) if chart.why_not == "smouldering" else _Asked()
     notes = ("regimen",) if treated and chart.course.by_regimen else ()
     return rule.finding(
-        chart.why_not,
+        asked.outcome(chart.why_not),
         facts.specimen,
         values=values | asked.values,
         notes=(*notes, *asked.notes),
@@ -68,11 +69,11 @@ def _without_myeloma(facts: Facts, rule: Rule, b2m: Result) -> Finding | None:
     if disorder is None:
         return None
     asked = _whether_active(facts, rule, b2m) if disorder.key in myeloma.PRECURSORS else _Asked()
-    course = course_before(facts, b2m.when, *myeloma.ANTI_MYELOMA)
+    course = myeloma.course_before(facts, b2m.when)
     treated = course.treatment is Treatment.BEGUN
     said = treatment.in_words(facts, course.drugs) if treated else {}
     return rule.finding(
-        "precursor",
+        asked.outcome("precursor"),
         facts.specimen,
         values={"disease": disorder.label, **asked.values, **said},
         notes=(*asked.notes, *(("precursor_treated",) if treated else ())),
@@ -82,23 +83,61 @@ def _without_myeloma(facts: Facts, rule: Rule, b2m: Result) -> Finding | None:
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """The results that ask whether smouldering myeloma or MGUS has become active, and their words; none as a rule."""
+    """The results that ask whether smouldering myeloma or MGUS has become active, and their words; none as a rule.
+
+    ``of_kidney``: an earlier kidney disease may explain them, so that they are named and ask nothing.
+    """
 
     results: tuple[Result, ...] = ()
     crab: str = ""
+    of_kidney: bool = False
+
+    def outcome(self, without: str) -> str:
+        """The outcome that asks, in the place of the one ``without`` such results."""
+        return f"{without}_crab" if self.results and not self.of_kidney else without
 
     @property
     def values(self) -> dict[str, str]:
-        return {"crab": self.crab, "asks": _HAS_IT_BECOME_ACTIVE if self.results else ""}
+        return {"crab": self.crab}
 
     @property
     def notes(self) -> tuple[str, ...]:
-        return ("crab",) if self.results else ()
+        if not self.results:
+            return ()
+        return ("crab_kidney",) if self.of_kidney else ("crab",)
 
 
 def _whether_active(facts: Facts, rule: Rule, b2m: Result) -> _Asked:
     results = crab.beyond_limits(facts, rule, b2m)
-    return _Asked(results, context.in_words(results, b2m.when))
+    of_kidney = crab.is_of_earlier_kidney_disease(facts, results, *myeloma.PRECURSORS)
+    return _Asked(results, context.in_words(results, b2m.when), of_kidney)
+
+
+@dataclass(frozen=True, slots=True)
+class _Before:
+    """A B2M of before the drugs that may be treatment, where it gives other stages; nothing as a rule."""
+
+    results: tuple[Result, ...] = ()
+    values: Mapping[str, str] = field(default_factory=dict)
+    headline: str = ""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        return ("before_drugs",) if self.results else ()
+
+
+def _before_drugs(facts: Facts, rule: Rule, b2m: Result, course: Course, stages: frozenset[int]) -> _Before:
+    earlier, begun = myeloma.before_drugs(facts, rule, b2m, course)
+    if earlier is None:
+        return _Before()
+    albumins, _ = myeloma.albumins_beside(facts, rule, earlier)
+    otherwise = myeloma.iss_stages(earlier.interval, albumins, rule)
+    if otherwise == stages:
+        return _Before()
+    named = myeloma.numerals(otherwise)
+    kind = "drug" if course.drugs else "steroid"
+    said = {**myeloma.before_in_words(facts, earlier, begun), "earlier_stages": named}
+    return _Before((earlier,), said, f" ({named} pre-{kind})" if len(otherwise) == 1 else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,10 +202,9 @@ def _staged(
     stages: frozenset[int],
     notes: tuple[str, ...],
     said: dict[str, str],
+    before: _Before,
 ) -> Finding:
     only = next(iter(stages)) if len(stages) == 1 else None
-    near = [facts.nearest((key,), b2m.when, rule.value("context_days_to")) for key in _CONTEXT]
-    context = tuple(r for r in near if r and r.when.days_until(b2m.when) <= rule.value("context_days_to"))
     albumin = _shown(albumins[0], rule.placeholders["albumin"] - len(_BESIDE)) if albumins else ""
     beside = f"{_BESIDE}{albumin}" if albumin else ""
     recorded = myeloma.recorded_otherwise(facts, "iss-stage", stages)
@@ -177,7 +215,8 @@ def _staged(
         "level": _shown(b2m, rule.placeholders["level"]),
         "stages": myeloma.numerals(stages),
         "albumin": albumin if only == 1 else beside,
-        "condition": _condition(facts),
+        "condition": _condition(facts, before),
+        **before.values,
         **myeloma.also_raised(facts).values,
     }
     return rule.finding(
@@ -185,7 +224,7 @@ def _staged(
         facts.specimen,
         values=values | said | {"recorded": recorded},
         notes=notes,
-        inputs=(*basis, *context),
+        inputs=(*basis, *before.results, *context.beside(facts, b2m.when, rule.value("context_days_to"), *_CONTEXT)),
         thresholds=_LIMITS,
         proposals=stage_to_file("iss-stage", myeloma.numerals(stages), notes, basis) if only else (),
     )
@@ -194,13 +233,14 @@ def _staged(
 _BESIDE = ", albumin "
 _NOT_ON_DIALYSIS = " and not on dialysis"
 _MAY_RAISE_B2M = " ({} may raise B2M)"
-_HAS_IT_BECOME_ACTIVE = "CRAB results: active myeloma?"
 
 
-def _condition(facts: Facts) -> str:
+def _condition(facts: Facts, before: _Before) -> str:
     """What the headline says of the stage beside its being one of new, untreated disease."""
     if states.dialysis(facts) is states.Dialysis.UNCLEAR:
         return _NOT_ON_DIALYSIS
+    if before.headline:
+        return before.headline
     other = myeloma.also_raised(facts).abbreviated
     return _MAY_RAISE_B2M.format(other) if other else ""
 

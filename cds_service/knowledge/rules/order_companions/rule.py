@@ -6,7 +6,7 @@ from cds_service.knowledge.model import Finding, Proposal, Rule
 from cds_service.knowledge.proposals import order_of
 from cds_service.knowledge.states import Dialysis
 from cds_service.knowledge.terms import limit
-from cds_service.knowledge.treatment import Treatment, course_before
+from cds_service.knowledge.treatment import Treatment
 
 #: What tells active myeloma from what precedes it.
 _OF_PLASMA_CELLS = ("creatinine", "calcium", "haemoglobin", "m-protein", "light-chains")
@@ -159,7 +159,7 @@ def _is_untreated(facts: Facts, when: Moment) -> bool:
         not states.myeloma_returned_or_in_remission(facts)
         and not states.stem_cells_transplanted(facts, when)
         and states.is_child(facts, when) is not True
-        and course_before(facts, when, *myeloma.ANTI_MYELOMA).treatment is not Treatment.BEGUN
+        and myeloma.course_before(facts, when).treatment is not Treatment.BEGUN
     )
 
 
