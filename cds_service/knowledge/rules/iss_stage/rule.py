@@ -205,7 +205,7 @@ def _staged(
     before: _Before,
 ) -> Finding:
     only = next(iter(stages)) if len(stages) == 1 else None
-    albumin = _shown(albumins[0], rule.placeholders["albumin"] - len(_BESIDE)) if albumins else ""
+    albumin = _shown_together(albumins, rule.placeholders["albumin"] - len(_BESIDE))
     beside = f"{_BESIDE}{albumin}" if albumin else ""
     recorded = myeloma.recorded_otherwise(facts, "iss-stage", stages)
     notes = (*notes, "recorded_otherwise") if recorded else notes
@@ -247,6 +247,14 @@ def _condition(facts: Facts, before: _Before) -> str:
 
 def _shown(result: Result, longest: int) -> str:
     return result.display if len(result.display) <= longest else result.quantity
+
+
+def _shown_together(results: tuple[Result, ...], longest: int) -> str:
+    """The results of one day; the first alone where there is no room for all."""
+    filed = " and ".join(dict.fromkeys(_shown(result, longest) for result in results))
+    numbers = " and ".join(dict.fromkeys(f"{result.comparator}{result.shown}" for result in results))
+    every = (filed, *(f"{numbers} {result.unit}" for result in results[:1]))
+    return next((said for said in every if len(said) <= longest), _shown(results[0], longest) if results else "")
 
 
 def _notes_on_albumin(

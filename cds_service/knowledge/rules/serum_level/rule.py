@@ -30,7 +30,9 @@ def evaluate(facts: Facts, rule: Rule) -> Finding | None:
     above = {b2m.interval.is_above(rule.value(band)) for band in bands}
     low = b2m.interval.is_above(rule.value("any_range_above")) is False
     if given and given.low is None and above == {False} and not low:
-        return rule.finding("range_unusable", facts.specimen, values=values, inputs=inputs, thresholds=_ANY)
+        lowest = min(bands, key=rule.value)
+        values["limit"] = Level(False, rule.value(lowest), "default").filed(b2m)
+        return rule.finding("range_unusable", facts.specimen, values=values, inputs=inputs, thresholds=(*_ANY, lowest))
     if not bands:
         return rule.finding("no_range", facts.specimen, values=values, inputs=inputs)
     band = bands[-1] if above == {True} else bands[0]
