@@ -1,5 +1,7 @@
 """Every case of fhir_fixtures gives what its expected.json says."""
 
+from collections import Counter
+
 import pytest
 
 from cds_service.replay.calls import Recorded, fixtures_folder, read_fixtures
@@ -13,6 +15,11 @@ MOST_LINES_OF = {"everything": 46}
 
 def test_there_are_enough_of_them() -> None:
     assert len(CASES) >= 12
+
+
+def test_each_is_a_call_of_its_own() -> None:
+    calls = Counter(case.request["hookInstance"] for case in CASES)
+    assert [instance for instance, times in calls.items() if times > 1] == []
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
