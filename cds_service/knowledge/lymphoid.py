@@ -3,11 +3,11 @@
 Each function takes the rule that asks: its own TOML holds the limits and the notes, under the same names in each.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from cds_service.facts import CodedResult, Facts, Moment, Presence, Problem, Result, answered_once
+from cds_service.facts import CodedResult, Facts, Medication, Moment, Presence, Problem, Result, answered_once
 from cds_service.knowledge import context, levels, scores, states, treatment
 from cds_service.knowledge.context import present
 from cds_service.knowledge.model import Finding, Rule
@@ -16,6 +16,8 @@ from cds_service.knowledge.treatment import Course, Treatment, baseline_ends, co
 #: How an item is called that asks for the laboratory's own upper limit.
 OWN_LIMIT = "{} above the laboratory's own limit"
 
+#: Entries that may be a less exact name of a disease with an index of its own.
+_LESS_EXACT = ("lymphoma", "sll")
 _AGAINST_LYMPHOMA = ("anti-lymphoma", "possible-anti-lymphoma")
 _AGAINST_MYELOMA = ("anti-myeloma", "possible-anti-myeloma")
 _RETURNED_OR_REMISSION = {"recurrence", "relapse", "remission"}
@@ -39,6 +41,11 @@ class Kind:
     may_come_from: tuple[str, ...] = ()
     drugs: tuple[tuple[str, str], ...] = (_AGAINST_LYMPHOMA,)
 
+    @property
+    def recorded_as(self) -> tuple[str, ...]:
+        """The keys of the entries the first of which dates the disease, less exact names of it among them."""
+        return (self.key, *self.relapse, *self.remission, *self.may_come_from, *_LESS_EXACT)
+
 
 CLL = Kind("cll", ("cll-relapse",), ("cll-remission",), may_become=("dlbcl", "hodgkin-lymphoma"))
 FOLLICULAR = Kind("follicular-lymphoma", (), ("follicular-lymphoma-remission",), may_become=("dlbcl",))
@@ -57,8 +64,6 @@ MANTLE_CELL = Kind("mantle-cell-lymphoma", (), ("lymphoma-remission",), drugs=(_
 
 #: Cancers that raise serum B2M each by itself, in the order in which they are named beside one another.
 _RAISING = (*states.LYMPHOID, "myeloma", "myeloma-relapse")
-#: Entries that may be a less exact name of a disease with an index of its own.
-_LESS_EXACT = ("lymphoma", "sll")
 _MOST_NAMED = 3
 
 
@@ -66,6 +71,7 @@ _MOST_NAMED = 3
 class Disease:
     """An active, confirmed disease beside a B2M that may be interpreted, with what is known of its treatment.
 
+    ``steroids``: those of the list where it shows no other drug of a regimen, begun or maybe begun before the B2M.
     ``treated_from``: when the first drug after the B2M began. ``days``: the fewest and the most between its oldest
     recorded onset and the B2M, None where no onset is recorded. ``transformation``: the first problem with which it may
     be one transformed disease. ``others``: what else in the list, if only suspected, raises serum B2M by itself.
@@ -76,6 +82,7 @@ class Disease:
     b2m: Result
     problems: tuple[Problem, ...]
     course: Course
+    steroids: tuple[Medication, ...]
     treated_from: Moment | None
     days: tuple[int, int] | None
     transformation: Problem | None
@@ -105,7 +112,8 @@ def in_chart(facts: Facts, kind: Kind) -> Disease | None:
     treated_from = baseline_ends(facts, b2m.when, *classes)
     days = _days_from_diagnosis(facts, kind, b2m.when)
     why_not = _why_not(facts, kind, b2m.when, course)
-    return Disease(b2m, problems, course, treated_from, days, other, _others(facts, kind), why_not)
+    steroids = _steroids_alone(facts, kind, b2m.when, course)
+    return Disease(b2m, problems, course, steroids, treated_from, days, other, _others(facts, kind), why_not)
 
 
 def is_treated(facts: Facts, kind: Kind, when: Moment) -> bool:
@@ -133,9 +141,13 @@ def awaits_index(facts: Facts, rule: Rule, kind: Kind, when: Moment, *, new_only
 
 
 def _course(facts: Facts, kind: Kind, when: Moment) -> Course:
-    diseases = (kind.key, *kind.relapse, *kind.remission, *kind.may_come_from, *_LESS_EXACT)
-    courses = [course_before(facts, when, proof, hint, *diseases) for proof, hint in kind.drugs]
+    courses = [course_before(facts, when, proof, hint, *kind.recorded_as) for proof, hint in kind.drugs]
     return min(courses, key=lambda c: _GRAVEST_FIRST.index(c.treatment))
+
+
+def _steroids_alone(facts: Facts, kind: Kind, when: Moment, course: Course) -> tuple[Medication, ...]:
+    is_none = course.treatment is Treatment.NONE_RECOGNISED
+    return treatment.steroids_before(facts, when, "glucocorticoid", *kind.recorded_as) if is_none else ()
 
 
 def _why_not(facts: Facts, kind: Kind, when: Moment, course: Course) -> str:
@@ -216,13 +228,15 @@ def conclude(
     notes: tuple[str, ...] = (),
     thresholds: tuple[str, ...] = (),
     wording: Mapping[str, str] | None = None,
+    told: Collection[str] = (),
 ) -> Finding:
     """The index: a finding of its own where the disease is new and few groups remain, else something said beside.
 
-    ``wording``: what else fills the rule's wording.
+    ``wording``: what else fills the rule's wording. ``told``: the items of which a note of their own tells why they
+    count both ways.
     """
     narrow = len(possible) <= rule.value("groups_left_to")
-    missing = [item.name for item in items if not item.is_known]
+    missing = [item.name for item in items if not item.is_known and item.name not in told]
     values = {
         "b2m": shown(disease.b2m, rule.placeholders["b2m"]),
         "groups": scores.one_of(possible),
@@ -230,7 +244,7 @@ def conclude(
         "counted": _counted(items),
         "missing": ", ".join(missing),
         "diseases": _side_by_side(disease),
-        **treatment.in_words(facts, disease.course.drugs),
+        **treatment.in_words(facts, disease.steroids or disease.course.drugs),
         **(wording or {}),
     }
     return rule.finding(
@@ -272,7 +286,7 @@ def _notes(facts: Facts, rule: Rule, disease: Disease) -> tuple[str, ...]:
     when, days = disease.b2m.when, disease.days
     asked = {
         "side_by_side": bool(disease.others),
-        treatment.NOTES[disease.course.treatment]: True,
+        "steroid_alone" if disease.steroids else treatment.NOTES[disease.course.treatment]: True,
         "diagnosed_earlier": not is_recent(rule, disease),
         "onset_unknown": days is None or days[0] <= rule.value("diagnosis_days_to") < days[1],
         "status_unstated": any(not (p.clinical_status and p.verification_status) for p in disease.problems),

@@ -106,7 +106,8 @@ def also_raised(facts: Facts) -> AlsoRaised:
 
 def note_on_treatment(facts: Facts, b2m: Result, course: Course) -> tuple[str, dict[str, str]]:
     """The note on what the list says of treatment, and its words; where it holds a steroid alone, that this is none."""
-    steroid = treatment.steroid_before(facts, b2m.when) if course.treatment is Treatment.NONE_RECOGNISED else ()
+    is_none = course.treatment is Treatment.NONE_RECOGNISED
+    steroid = treatment.steroids_before(facts, b2m.when, "myeloma-steroid") if is_none else ()
     note = "steroid_alone" if steroid else treatment.NOTES[course.treatment]
     return note, treatment.in_words(facts, steroid or course.drugs)
 

@@ -169,10 +169,14 @@ def _each_once(medications: Iterable[Medication]) -> tuple[Medication, ...]:
     return tuple(found.values())
 
 
-def steroid_before(facts: Facts, day: Moment) -> tuple[Medication, ...]:
-    """The first steroid of myeloma regimens that had or may have begun by ``day``: alone it proves no treatment."""
-    given = [m for m in drugs_of(facts, "myeloma-steroid") if _may_have_begun_by(m, day)]
-    return tuple(sorted(given, key=_start)[:1])
+def steroids_before(facts: Facts, day: Moment, drug_class: str, *diseases: str) -> tuple[Medication, ...]:
+    """The steroids of ``drug_class`` that had or may have begun by ``day``, each once: alone they prove no treatment.
+
+    Without those that were over long before the first of ``diseases`` was recorded.
+    """
+    diagnosed = first_diagnosed(facts, *diseases)
+    begun = sorted((m for m in drugs_of(facts, drug_class) if _may_have_begun_by(m, day)), key=_start)
+    return _each_once(m for m in begun if m.ongoing or not _is_long_before(m, diagnosed))
 
 
 def _start(medication: Medication) -> datetime:

@@ -1,13 +1,20 @@
 """The CLL-IPI of untreated CLL: every total and every risk group that the data leave possible."""
 
-from cds_service.facts import Facts
-from cds_service.knowledge import lymphoid, scores
+from collections.abc import Mapping
+
+from cds_service.facts import Facts, Presence
+from cds_service.knowledge import context, lymphoid, scores
 from cds_service.knowledge.model import Finding, Rule
 
 _GROUPS = ("low", "intermediate", "high", "very high")
 _LIMITS = ("intermediate_from", "high_from", "very_high_from")
 _TP53 = {"del-17p": "del(17p)", "tp53-mutation": "TP53 mutation"}
-_STAGES = ("binet-b-c-or-rai-i-iv", "binet-stage", "rai-stage")
+#: The coded items of the stage, and what each is called where it counts and where it does not.
+_STAGES = {
+    "binet-b-c-or-rai-i-iv": {Presence.PRESENT: "Binet B-C or Rai I-IV", Presence.ABSENT: "Binet A or Rai 0"},
+    "binet-stage": {Presence.PRESENT: "Binet B-C", Presence.ABSENT: "Binet A"},
+    "rai-stage": {Presence.PRESENT: "Rai I-IV", Presence.ABSENT: "Rai 0"},
+}
 
 
 def evaluate(facts: Facts, rule: Rule) -> Finding | None:
@@ -16,34 +23,57 @@ def evaluate(facts: Facts, rule: Rule) -> Finding | None:
 
 
 def _counted(facts: Facts, rule: Rule, disease: lymphoid.Disease) -> Finding:
-    items = _items(facts, rule, disease)
+    stage, differ = _stage(facts, rule, disease)
+    items = _items(facts, rule, disease, stage)
     possible = scores.groups(scores.totals(items), [rule.value(limit) for limit in _LIMITS])
     earlier = _earlier_tp53(facts, rule, disease)
+    notes = {"tp53_earlier": earlier, "stages_differ": differ}
     return lymphoid.conclude(
         facts,
         rule,
         disease,
         items,
         [_GROUPS[group] for group in sorted(possible)],
-        notes=(*(("tp53_earlier",) if earlier else ()), *lymphoid.near_limit(rule, disease.b2m, "b2m_above")),
+        notes=(*(n for n, words in notes.items() if words), *lymphoid.near_limit(rule, disease.b2m, "b2m_above")),
         thresholds=("b2m_above", "age_above", *_LIMITS),
-        wording={"tp53": earlier},
+        wording={"tp53": earlier, "stages": differ},
+        told=(stage.name,) if differ else (),
     )
 
 
-def _items(facts: Facts, rule: Rule, disease: lymphoid.Disease) -> tuple[scores.Item, ...]:
-    """IGHV does not change with time, a stage does; Binet and Rai stages that differ leave it open."""
-    b2m, when, days = disease.b2m, disease.b2m.when, rule.value("baseline_days_to")
+def _items(facts: Facts, rule: Rule, disease: lymphoid.Disease, stage: scores.Item) -> tuple[scores.Item, ...]:
+    """IGHV does not change with time, a stage does."""
+    b2m, when = disease.b2m, disease.b2m.when
     ighv = scores.stated(facts, "ighv-unmutated", when)
-    stages = [scores.stated(facts, item, when, days, until=disease.treated_from) for item in _STAGES]
-    known = [stage.holds for stage in stages if stage.holds is not None]
     return (
         _tp53(facts, rule, disease),
         scores.of_codes(scores.yes_or_no("IGHV", ighv.holds, rule.value("ighv_points_to")), ighv),
         lymphoid.level_item(b2m, b2m.interval.is_above(rule.value("b2m_above")), rule.value("b2m_points_to")),
-        scores.of_codes(scores.yes_or_no("Binet or Rai stage", scores.agreed(known)), *stages),
+        stage,
         scores.yes_or_no("age", scores.age(facts, when).is_above(rule.value("age_above"))),
     )
+
+
+def _stage(facts: Facts, rule: Rule, disease: lymphoid.Disease) -> tuple[scores.Item, str]:
+    """The item of the stage, and in words the stages that leave it open because they disagree; "" where none do."""
+    when, days = disease.b2m.when, rule.value("baseline_days_to")
+    said = {item: scores.stated(facts, item, when, days, until=disease.treated_from) for item in _STAGES}
+    known = [one.holds for one in said.values() if one.holds is not None]
+    stage = scores.of_codes(scores.yes_or_no("Binet or Rai stage", scores.agreed(known)), *said.values())
+    return stage, "" if stage.is_known else _disagreement(said)
+
+
+def _disagreement(said: Mapping[str, scores.Stated]) -> str:
+    """The stages that count, and those that do not, each with its days; "" unless there are both."""
+    sides = [
+        [
+            f"{names[presence]} ({days})"
+            for item, names in _STAGES.items()
+            if (days := context.days_of(c for c in said[item].coded if c.presence is presence))
+        ]
+        for presence in (Presence.PRESENT, Presence.ABSENT)
+    ]
+    return " and ".join(name for side in sides for name in side) if all(sides) else ""
 
 
 def _tp53(facts: Facts, rule: Rule, disease: lymphoid.Disease) -> scores.Item:

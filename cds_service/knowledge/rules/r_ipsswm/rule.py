@@ -31,34 +31,47 @@ def _counted(facts: Facts, rule: Rule, disease: lymphoid.Disease) -> Finding:
         scores.yes_or_no("albumin", low, results=albumins),
     )
     possible = scores.groups(scores.totals(items), [rule.value(limit) for limit in _LIMITS])
+    unlike = tuple(dict.fromkeys(note for ldh in ldhs if (note := _unlike(rule, ldh))))
+    on_limit = _on_limit(rule, b2m, ldhs)
     return lymphoid.conclude(
         facts,
         rule,
         disease,
         items,
         [_GROUPS[group] for group in sorted(possible)],
-        notes=(*_notes(rule, b2m, ldhs, albumins), *lymphoid.near_limit(rule, b2m, "b2m_from")),
+        notes=(*unlike, *_notes(rule, on_limit, albumins), *lymphoid.near_limit(rule, b2m, "b2m_from")),
         thresholds=("b2m_from", *_AGES, "ldh_from", "albumin_below"),
+        wording={"on_limit": on_limit},
+        told=("LDH",) if unlike else (),
     )
 
 
 def _ldh_counts(rule: Rule, ldh: Result) -> bool | None:
     """Whether LDH reaches the limit; None where it was measured unlike the laboratory to which the limit belongs."""
-    return None if _is_unlike(rule, ldh) else scores.negated(ldh.interval.is_below(rule.value("ldh_from")))
+    return None if _unlike(rule, ldh) else scores.negated(ldh.interval.is_below(rule.value("ldh_from")))
 
 
-def _is_unlike(rule: Rule, ldh: Result) -> bool:
+def _unlike(rule: Rule, ldh: Result) -> str:
+    """The note on why LDH is not held against the limit; "" where it is."""
     own = ldh.reference_range.high if ldh.reference_range else None
-    return ldh.loinc == _PYRUVATE_TO_LACTATE or own is None or own > rule.value("ldh_own_limit_to")
+    if ldh.loinc == _PYRUVATE_TO_LACTATE:
+        return "ldh_method"
+    if own is None:
+        return "ldh_no_limit"
+    return "ldh_other_limit" if own > rule.value("ldh_own_limit_to") else ""
 
 
-def _notes(rule: Rule, b2m: Result, ldhs: tuple[Result, ...], albumins: tuple[Result, ...]) -> tuple[str, ...]:
-    unlike = [ldh for ldh in ldhs if _is_unlike(rule, ldh)]
-    limits = [(ldh, "ldh_from") for ldh in ldhs if ldh not in unlike] + [(b2m, "b2m_from")]
+def _on_limit(rule: Rule, b2m: Result, ldhs: tuple[Result, ...]) -> str:
+    """Which of them lies on the very limit that the sources print differently; "" where none does."""
+    limits = [("B2M", b2m, "b2m_from"), *(("LDH", ldh, "ldh_from") for ldh in ldhs if not _unlike(rule, ldh))]
+    on_it = (name for name, r, limit in limits if r.value == rule.value(limit) and not r.comparator)
+    return " and ".join(dict.fromkeys(on_it))
+
+
+def _notes(rule: Rule, on_limit: str, albumins: tuple[Result, ...]) -> tuple[str, ...]:
     method = (rule.value("albumin_method_from"), rule.value("albumin_method_to"))
     asked = {
-        "ldh_other_laboratory": bool(unlike),
-        "on_limit": any(r.value == rule.value(limit) and not r.comparator for r, limit in limits),
+        "on_limit": bool(on_limit),
         "albumin_method": any(r.loinc == _BROMOCRESOL_PURPLE and method[0] <= r.value <= method[1] for r in albumins),
     }
     return tuple(note for note, holds in asked.items() if holds)
