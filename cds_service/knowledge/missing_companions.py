@@ -1,8 +1,9 @@
-"""What a B2M result is read beside and could not be used, in words: only what the rules of its specimen ask for."""
+"""What a B2M result is read beside and could not be used, in words: only what the rules of its specimen ask for.
 
-from decimal import Decimal
+What was measured too long ago is a missing test (companions), not one that could not be used.
+"""
 
-from cds_service.facts import Facts, MissingData, Reason, Result
+from cds_service.facts import Facts, MissingData, Reason
 from cds_service.knowledge import kidney, states, terms
 from cds_service.knowledge.model import Rule
 
@@ -83,8 +84,6 @@ def in_words(facts: Facts, rule: Rule) -> str:
         and not _replaced(facts, m)
         and not _needless(facts, m, rule)
     ]
-    if facts.b2m and facts.specimen == "serum":
-        said += _stale(facts, facts.b2m, rule)
     unique = list(dict.fromkeys(said))
     return ", ".join(unique[:_MOST_NAMED]) + (" and others" if len(unique) > _MOST_NAMED else "")
 
@@ -139,16 +138,3 @@ def _needless(facts: Facts, missing: MissingData, rule: Rule) -> bool:
     days = rule.value(within)
     nearest = facts.nearest((needed,), facts.b2m.when, days)
     return nearest is not None and nearest.when.days_until(facts.b2m.when) <= days
-
-
-def _stale(facts: Facts, b2m: Result, rule: Rule) -> list[str]:
-    asked: dict[str, Decimal] = {"creatinine": rule.value(kidney.creatinine_window(facts, b2m.when))}
-    if states.active(facts, "myeloma"):
-        asked["albumin"] = rule.value("albumin_days_to")
-    said = []
-    for key, days in asked.items():
-        nearest = facts.nearest((key,), b2m.when, days)
-        apart = nearest.when.days_until(b2m.when) if nearest else 0
-        if nearest and apart > days:
-            said.append(f"{terms.analytes()[key].short} ({apart} days from the B2M)")
-    return said

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from cds_service.facts import Facts, Moment, Result
-from cds_service.knowledge import companions, cytogenetics, states, terms, urine
+from cds_service.knowledge import companions, cytogenetics, terms, urine
 from cds_service.knowledge.companions import Missing, Why
 from cds_service.knowledge.model import Finding, Proposal, Rule
 from cds_service.knowledge.proposals import order_of
@@ -27,9 +27,8 @@ _CALLED = {
 
 
 def evaluate(facts: Facts, rule: Rule) -> Finding | None:
-    """Names what is missing; what the rule data-quality says of stale results is left to it."""
-    b2m = facts.b2m
-    found = [one for one in companions.missing(facts, rule) if not _is_said_elsewhere(facts, one)]
+    """Names what is missing, in order of use."""
+    b2m, found = facts.b2m, list(companions.missing(facts, rule))
     if b2m is not None and companions.needs_fresh_void(facts, rule):
         return _fresh_void(facts, rule, b2m, found)
     if b2m is None or not found:
@@ -92,13 +91,6 @@ def _notes(facts: Facts, rule: Rule, b2m: Result, found: list[Missing]) -> tuple
         "tubular": companions.is_tubular(facts, rule) and any(one.key == "phosphate" for one in found),
     }
     return tuple(note for note, holds in asked.items() if holds)
-
-
-def _is_said_elsewhere(facts: Facts, one: Missing) -> bool:
-    """Whether the rule data-quality says it: a stale creatinine, and beside myeloma a stale albumin."""
-    said = ["creatinine", *(["albumin"] if states.active(facts, "myeloma") else [])]
-    measured = any(not r.provisional for r in facts.series(one.key))
-    return facts.specimen == "serum" and one.why is Why.STALE and one.key in said and measured
 
 
 def _requests(found: list[Missing]) -> list[tuple[Missing, ...]]:
