@@ -28,6 +28,7 @@ _TREATED_ALIKE = ("myeloma", "myeloma-relapse", "myeloma-remission", *PRECURSORS
 _ABBREVIATED = {"cll": "CLL", "cll-relapse": "CLL", "sll": "SLL", "waldenstrom": "WM", "hodgkin-lymphoma": "HL"}
 _OTHER_LYMPHOMA = "NHL"
 _MOST_NAMED = 2
+_OFF_DIALYSIS = ", and not on dialysis"
 _RECORDED = {"iss-stage": "ISS", "r-iss-stage": "R-ISS"}
 
 
@@ -132,6 +133,11 @@ def before_in_words(facts: Facts, earlier: Result, begun: tuple[Medication, ...]
     """What fills the note on a B2M of before the drugs: ``begun``, ``earlier`` and its day."""
     drugs = treatment.in_words(facts, begun)["drug"]
     return {"begun": drugs, "earlier": earlier.quantity, "earlier_day": series.day_of(earlier.when)}
+
+
+def off_dialysis(facts: Facts) -> str:
+    """The condition that a stage has besides, where it is not clear whether the patient is on dialysis; else ""."""
+    return _OFF_DIALYSIS if states.dialysis(facts) is states.Dialysis.UNCLEAR else ""
 
 
 def to_stage(facts: Facts, rule: Rule) -> Result | None:

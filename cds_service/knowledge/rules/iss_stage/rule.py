@@ -216,6 +216,7 @@ def _staged(
         "stages": myeloma.numerals(stages),
         "albumin": albumin if only == 1 else beside,
         "condition": _condition(facts, before),
+        "off_dialysis": myeloma.off_dialysis(facts),
         **before.values,
         **myeloma.also_raised(facts).values,
     }

@@ -26,7 +26,7 @@ def evaluate(facts: Facts, rule: Rule) -> Finding | None:
     return rule.finding(
         "several_groups" if len(groups) > 1 else "one_group",
         facts.specimen,
-        values=values | also.values,
+        values=values | also.values | {"off_dialysis": myeloma.off_dialysis(facts)},
         notes=(*revised_iss.notes_on_basis(facts, rule, basis), *also.notes),
         inputs=basis.results,
         coded=basis.coded,

@@ -27,6 +27,7 @@ def evaluate(facts: Facts, rule: Rule) -> Finding | None:
         "stages": myeloma.numerals(stages),
         "unknown": ", ".join(unknown),
         "recorded": recorded,
+        "off_dialysis": myeloma.off_dialysis(facts),
         **myeloma.also_raised(facts).values,
     }
     noted = (*_noted(outcome, notes, recorded), *myeloma.also_raised(facts).notes)
