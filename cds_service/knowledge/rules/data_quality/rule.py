@@ -32,7 +32,7 @@ def evaluate(facts: Facts, rule: Rule) -> Finding | None:
         lead,
         facts.specimen,
         values={**values, **_values(b2m, found), **_values_of_other(b2m, other)},
-        notes=(*others, *_note_on_assay(b2m, doubt)),
+        notes=(*others, *_notes_on_serum(b2m, doubt)),
         inputs=(b2m, found.before) if found and doubt == "jump" else (b2m,),
         thresholds=_JUMP_LIMITS if doubt == "jump" else (),
     )
@@ -111,8 +111,10 @@ def _values_of_other(b2m: Result, other: Result | None) -> dict[str, str]:
     return {"other_day": series.day_of(other.when), "by": " and ".join(by)}
 
 
-def _note_on_assay(b2m: Result, doubt: str | None) -> tuple[str, ...]:
-    return ("interference",) if doubt in _UNEXPECTED and b2m.specimen == "serum" else ()
+def _notes_on_serum(b2m: Result, doubt: str | None) -> tuple[str, ...]:
+    if b2m.specimen != "serum" or doubt not in _UNEXPECTED:
+        return ()
+    return ("highest_seen", "interference") if doubt == "very_high" else ("interference",)
 
 
 def _asides(facts: Facts, companions: str, other: Result | None) -> tuple[str, ...]:
