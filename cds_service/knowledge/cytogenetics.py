@@ -4,8 +4,9 @@ Each function takes the rule that asks: its own TOML holds the time windows, und
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
+from itertools import groupby
 
 from cds_service.facts import CodedResult, Facts, Moment, Presence, Result
 from cds_service.knowledge import context
@@ -73,6 +74,25 @@ def is_baseline(facts: Facts, rule: Rule, b2m: Result, when: Moment | None) -> b
     return when.days_until(b2m.when) <= limit
 
 
+def found_earlier_counted(lesions: Mapping[str, Lesion], b2m: Result) -> dict[str, Lesion]:
+    """The abnormalities as they were if one found too long before the B2M counted.
+
+    One that was absent then may have come since, and one not found later is not certain: those stay outside the window.
+    """
+    return {key: _found_earlier(found, b2m) for key, found in lesions.items()}
+
+
+def _found_earlier(found: Lesion, b2m: Result) -> Lesion:
+    earlier = tuple(r for r in found.results if r.when and r.when.last < b2m.when.first)
+    counts = found.state is State.OUTSIDE and _together(earlier) is _together(found.results) is State.PRESENT
+    return replace(found, state=State.PRESENT, results=earlier) if counts else found
+
+
+def if_found_earlier(would: str) -> str:
+    """The sentence on what would be if an abnormality found too long before the B2M counted; "" where nothing would."""
+    return f"If what was found earlier counted, {would}." if would else ""
+
+
 def combined_probe(facts: Facts) -> bool:
     """Whether an answer is there that speaks of del(17p) and IGH at once, so that it can be attributed to neither."""
     return any(coded.item == "del-17p-and-igh" for coded in facts.coded)
@@ -128,14 +148,30 @@ def reported(lesions: Iterable[Lesion]) -> bool:
 
 
 def described(lesions: Iterable[Lesion]) -> str:
-    """Abnormalities in words, those of one state and day together.
+    """Abnormalities in words, those of one state and day together; of those outside the time window what they said.
 
-    "del(17p), t(4;14) absent (2026-02-27); t(14;16) not reported".
+    "1q gain present (2026-02-27); outside the time window, not counted: t(4;14) absent (2025-08-20)".
     """
-    alike: dict[tuple[State, str], list[str]] = {}
-    for found in sorted(lesions, key=lambda found: list(State).index(found.state)):
-        alike.setdefault((found.state, context.days_of(found.results)), []).append(found.name)
+    by_state = groupby(sorted(lesions, key=_rank), key=lambda found: found.state)
     return "; ".join(
+        _not_counted(found) if state is State.OUTSIDE else _alike(found, "; ") for state, found in by_state
+    )
+
+
+def _not_counted(lesions: Iterable[Lesion]) -> str:
+    said = sorted((replace(found, state=_together(found.results)) for found in lesions), key=_rank)
+    return f"{State.OUTSIDE}, not counted: {_alike(said, ', ')}"
+
+
+def _rank(found: Lesion) -> int:
+    return list(State).index(found.state)
+
+
+def _alike(lesions: Iterable[Lesion], between: str) -> str:
+    alike: dict[tuple[State, str], list[str]] = {}
+    for found in lesions:
+        alike.setdefault((found.state, context.days_of(found.results)), []).append(found.name)
+    return between.join(
         f"{', '.join(names)} {state}{f' ({days})' if days else ''}" for (state, days), names in alike.items()
     )
 

@@ -12,6 +12,7 @@ from cds_service.knowledge.cytogenetics import (
     combined_probe,
     del_17p_shares,
     described,
+    found_earlier_counted,
     lesion,
     reported,
     used,
@@ -94,6 +95,10 @@ class Basis:
         """In words, the abnormalities only where one of them was reported at all."""
         lesions = self.lesions.values() if reported(self.lesions.values()) else ()
         return "; ".join(filter(None, (f"ISS {numerals(self.iss)}", self.ldh.described, described(lesions))))
+
+    def with_found_earlier(self) -> "Basis":
+        """The same as it were if an abnormality found too long before the B2M counted."""
+        return replace(self, lesions=found_earlier_counted(self.lesions, self.b2m))
 
     @property
     def results(self) -> tuple[Result, ...]:

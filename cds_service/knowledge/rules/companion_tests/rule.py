@@ -148,10 +148,8 @@ def _code(key: str) -> str:
 def _why(request: tuple[Missing, ...], b2m: Result) -> str:
     """Why what is at hand does not do."""
     one, lesions = request[0], [one.lesion for one in request if one.lesion]
-    if len(lesions) == len(request) and len({lesion.state for lesion in lesions}) == 1:
-        return f"; at hand: {lesions[0].state}"
     if lesions:
-        return f"; at hand: {cytogenetics.described(lesions)}"
+        return f"; {cytogenetics.described(lesions)}"
     if one.why is Why.NO_UPPER_LIMIT:
         return "; the one at hand carries none"
     if one.why is Why.NOT_FOUND or one.nearest is None:

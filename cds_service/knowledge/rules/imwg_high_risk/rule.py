@@ -36,16 +36,17 @@ def evaluate(facts: Facts, rule: Rule) -> Finding | None:
         return None
     lesions = {key: cytogenetics.lesion(facts, rule, b2m, key) for key in _LESIONS}
     shares = cytogenetics.del_17p_shares(facts, rule, b2m)
-    known = {key: lesion.present for key, lesion in lesions.items()}
-    kidney = _criterion_4(facts, rule, b2m)
-    tested = bool(shares) or set(known.values()) != {None} or _BEFORE_DRUGS in kidney.notes
-    if b2m.interval.is_below(rule.value("b2m_stage_3_from")) and not tested:
-        return None
-    known["del-17p"] = cytogenetics.del_17p_in_clone(lesions["del-17p"], shares, rule)
+    known, kidney = _known(lesions, shares, rule), _criterion_4(facts, rule, b2m)
     criteria = cytogenetics.genetic_criteria(known) | {4: kidney.met}
+    earlier = "" if True in criteria.values() else _met_earlier(lesions, shares, rule, b2m)
+    coded = cytogenetics.used(lesions.values())
+    told = bool(coded or shares or earlier) or _BEFORE_DRUGS in kidney.notes
+    if not told and b2m.interval.is_below(rule.value("b2m_stage_3_from")):
+        return None
     reported, missing = bool(shares) or cytogenetics.reported(lesions.values()), _missing(lesions, shares)
     also = myeloma.also_raised(facts)
     said = {"missing": missing, "rests_on": _rests_on(criteria, kidney, also)}
+    said["found_earlier"] = cytogenetics.if_found_earlier(earlier)
     asked = {
         **dict.fromkeys(kidney.notes, True),
         "missing": bool(missing) and (bool(shares) or set(known.values()) != {None}),
@@ -59,9 +60,24 @@ def evaluate(facts: Facts, rule: Rule) -> Finding | None:
         values=_named(criteria, reported=reported) | kidney.values | also.values | said,
         notes=(*(note for note, holds in asked.items() if note and holds), *also.notes),
         inputs=(b2m, *kidney.results, *shares),
-        coded=cytogenetics.used(lesions.values()),
+        coded=coded,
         thresholds=("b2m_stage_3_from", "creatinine_below", *(("del_17p_cells_above",) if shares else ())),
     )
+
+
+def _known(lesions: dict[str, Lesion], shares: tuple[Result, ...], rule: Rule) -> dict[str, bool | None]:
+    """Whether each abnormality is there, del(17p) in enough of the clone."""
+    in_clone = cytogenetics.del_17p_in_clone(lesions["del-17p"], shares, rule)
+    return {key: lesion.present for key, lesion in lesions.items()} | {"del-17p": in_clone}
+
+
+def _met_earlier(lesions: dict[str, Lesion], shares: tuple[Result, ...], rule: Rule, b2m: Result) -> str:
+    """The genetic criteria that would be met if what was found too long before the B2M counted, and what was found."""
+    counted = cytogenetics.found_earlier_counted(lesions, b2m)
+    criteria = cytogenetics.genetic_criteria(_known(counted, shares, rule))
+    met = [str(number) for number, holds in criteria.items() if holds]
+    found = cytogenetics.described(lesion for lesion in counted.values() if lesion.present)
+    return f"criteri{'a' if len(met) > 1 else 'on'} {' and '.join(met)} would be met: {found}" if met else ""
 
 
 def _share_note(called: Lesion, shares: tuple[Result, ...], rule: Rule) -> str:

@@ -5,8 +5,9 @@ from decimal import Decimal
 
 from cds_service.facts import Facts, legible
 from cds_service.knowledge import myeloma, revised_iss, scores
+from cds_service.knowledge.cytogenetics import if_found_earlier
 from cds_service.knowledge.model import Finding, Rule
-from cds_service.knowledge.revised_iss import R2_ISS_GROUPS
+from cds_service.knowledge.revised_iss import R2_ISS_GROUPS, Basis
 
 _POINTS = {"del-17p": "del_17p", "t-4-14": "t_4_14", "gain-1q": "gain_1q"}
 
@@ -16,12 +17,16 @@ def evaluate(facts: Facts, rule: Rule) -> Finding | None:
     basis = revised_iss.basis(facts, rule, _POINTS)
     if basis is None:
         return None
-    adverse = {"ldh": basis.ldh.high} | {_POINTS[key]: lesion.present for key, lesion in basis.lesions.items()}
-    points = revised_iss.r2_iss_points(basis.iss, adverse, rule)
+    points = revised_iss.r2_iss_points(basis.iss, _adverse(basis), rule)
     groups = revised_iss.r2_iss_groups(points, rule)
-    if set(adverse.values()) == {None} or groups == R2_ISS_GROUPS:
+    if set(_adverse(basis).values()) == {None} or groups == R2_ISS_GROUPS:
         return None
-    values = {"points": _in_words(points), "groups": scores.one_of(groups), "basis": basis.described}
+    values = {
+        "points": _in_words(points),
+        "groups": scores.one_of(groups),
+        "basis": basis.described,
+        "found_earlier": _by_earlier(basis, groups, rule),
+    }
     also = myeloma.also_raised(facts)
     return rule.finding(
         "several_groups" if len(groups) > 1 else "one_group",
@@ -32,6 +37,17 @@ def evaluate(facts: Facts, rule: Rule) -> Finding | None:
         coded=basis.coded,
         thresholds=basis.thresholds,
     )
+
+
+def _adverse(basis: Basis) -> dict[str, bool | None]:
+    return {"ldh": basis.ldh.high} | {_POINTS[key]: lesion.present for key, lesion in basis.lesions.items()}
+
+
+def _by_earlier(basis: Basis, groups: tuple[str, ...], rule: Rule) -> str:
+    points = revised_iss.r2_iss_points(basis.iss, _adverse(basis.with_found_earlier()), rule)
+    counted = revised_iss.r2_iss_groups(points, rule)
+    would = f"R2-ISS would be {scores.one_of(counted)} ({_in_words(points)})"
+    return if_found_earlier(would if counted != groups else "")
 
 
 def _in_words(points: Collection[Decimal]) -> str:

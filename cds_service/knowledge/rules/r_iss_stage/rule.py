@@ -2,8 +2,10 @@
 
 from cds_service.facts import Facts
 from cds_service.knowledge import myeloma, revised_iss
+from cds_service.knowledge.cytogenetics import if_found_earlier
 from cds_service.knowledge.model import Finding, Rule
 from cds_service.knowledge.proposals import stage_to_file
+from cds_service.knowledge.revised_iss import Basis
 
 _LESIONS = ("del-17p", "t-4-14", "t-14-16")
 _EVERY_STAGE = {1, 2, 3}
@@ -14,8 +16,7 @@ def evaluate(facts: Facts, rule: Rule) -> Finding | None:
     basis = revised_iss.basis(facts, rule, _LESIONS)
     if basis is None:
         return None
-    present = [lesion.present for lesion in basis.lesions.values()]
-    stages = revised_iss.r_iss_stages(basis.iss, basis.ldh.high, present)
+    stages = _stages(basis)
     if stages == _EVERY_STAGE:
         return None
     unknown = revised_iss.able_to_change_r_iss(basis)
@@ -23,6 +24,7 @@ def evaluate(facts: Facts, rule: Rule) -> Finding | None:
     outcome = "several" if len(stages) > 1 else "stage_2_by_iss" if basis.iss == {2} else f"stage_{max(stages)}"
     notes = revised_iss.notes_on_basis(facts, rule, basis, ldh_decides="LDH" in unknown)
     values = {
+        "found_earlier": _by_earlier(basis, stages),
         "basis": basis.described,
         "stages": myeloma.numerals(stages),
         "unknown": ", ".join(unknown),
@@ -42,6 +44,16 @@ def evaluate(facts: Facts, rule: Rule) -> Finding | None:
         thresholds=basis.thresholds,
         proposals=() if outcome == "several" else stage_to_file(rule.id, stage, noted, basis.results, "iss-stage"),
     )
+
+
+def _stages(basis: Basis) -> frozenset[int]:
+    present = (lesion.present for lesion in basis.lesions.values())
+    return revised_iss.r_iss_stages(basis.iss, basis.ldh.high, present)
+
+
+def _by_earlier(basis: Basis, stages: frozenset[int]) -> str:
+    counted = _stages(basis.with_found_earlier())
+    return if_found_earlier(f"R-ISS would be stage {myeloma.numerals(counted)}" if counted != stages else "")
 
 
 def _noted(outcome: str, notes: tuple[str, ...], recorded: str) -> tuple[str, ...]:
