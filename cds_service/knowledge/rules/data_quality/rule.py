@@ -31,7 +31,7 @@ def evaluate(facts: Facts, rule: Rule) -> Finding | None:
     return rule.finding(
         lead,
         facts.specimen,
-        values={**values, **_values(b2m, found), **_values_of_other(b2m, other)},
+        values={**values, **_values(b2m, found), **_values_of_other(b2m, other), **_values_of_newest(facts, b2m)},
         notes=(*others, *_notes_on_serum(b2m, doubt)),
         inputs=(b2m, found.before) if found and doubt == "jump" else (b2m,),
         thresholds=_JUMP_LIMITS if doubt == "jump" else (),
@@ -119,13 +119,12 @@ def _notes_on_serum(b2m: Result, doubt: str | None) -> tuple[str, ...]:
 
 def _asides(facts: Facts, companions: str, other: Result | None) -> tuple[str, ...]:
     b2m = facts.b2m
-    newer = b2m and any(_is_newer(r, b2m) for r in facts.series(b2m.analyte))
     in_error = b2m and any(
         m.reason is Reason.ENTERED_IN_ERROR and m.item == b2m.analyte and m.when and _after(m, b2m)
         for m in facts.missing
     )
     asked = {
-        "newer_exists": newer,
+        "newer_exists": b2m is not None and _newest(facts, b2m) is not None,
         "later_in_error": in_error,
         "measured_otherwise": other is not None,
         "companions": bool(companions),
@@ -133,8 +132,21 @@ def _asides(facts: Facts, companions: str, other: Result | None) -> tuple[str, .
     return tuple(name for name, holds in asked.items() if holds)
 
 
-def _is_newer(other: Result, b2m: Result) -> bool:
-    return other is not b2m and other.when.sort_key() > b2m.when.sort_key()
+def _newest(facts: Facts, b2m: Result) -> Result | None:
+    """The newest result of the same analyte that is newer than the B2M under review; None where there is none."""
+    newest = next(iter(facts.series(b2m.analyte)), None)
+    return newest if newest and newest.when.sort_key() > b2m.when.sort_key() else None
+
+
+def _values_of_newest(facts: Facts, b2m: Result) -> dict[str, str]:
+    """With its time of day where there is one: it may be of the same day."""
+    newest = _newest(facts, b2m)
+    if newest is None:
+        return {}
+    instant = newest.when.instant
+    taken = f"{instant:%Y-%m-%d %H:%M}" if instant else series.day_of(newest.when)
+    provisional = ", provisional" if newest.provisional else ""
+    return {"which": terms.analytes()[b2m.analyte].short, "newest": f"{newest.display}, {taken}{provisional}"}
 
 
 def _after(missing: MissingData, b2m: Result) -> bool:
