@@ -114,7 +114,7 @@ def create_app(
     gate = Gate(settings, site, store, on_no_keys=metrics.without_keys)
     log_mode(gate.mode, site.client)
     rules = model.load() if rules is None else rules
-    running = RulesInForce(rules, site, settings.site_profile, partial(_note_changes, store))
+    running = RulesInForce(rules, site, settings.site_profile, partial(_note_changes, store), now=clock)
     service = routes.Wiring(
         settings=settings,
         rules=running,

@@ -4,6 +4,7 @@ import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from threading import Lock
@@ -16,6 +17,8 @@ from cds_service.knowledge.sign_off import SignOff
 _log = logging.getLogger(__name__)
 _LOOK_EVERY_SECONDS = 20
 _ALL = "*"
+#: How far the day of any place on earth runs ahead of UTC.
+_MOST_AHEAD = timedelta(hours=14)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +141,20 @@ def _check_reviews(rules: Sequence[Rule], site: SiteProfile) -> None:
             )
 
 
+def check_days_of_reviews(site: SiteProfile, now: datetime) -> None:
+    """That no sign-off is of a day that has begun nowhere yet.
+
+    Raises:
+        ConfigurationError: one is.
+    """
+    today = (now.astimezone(UTC) + _MOST_AHEAD).date()
+    for entry in site.review:
+        if entry.on > today:
+            raise ConfigurationError(
+                f"SITE_PROFILE: review of {entry.id} on {entry.on} is dated in the future; expected {today} or before"
+            )
+
+
 class RulesInForce:
     """The rules that run now. The site's profile is looked at every 20 s; one that cannot be used changes nothing.
 
@@ -147,6 +164,7 @@ class RulesInForce:
         path: where it is read anew from; None for never.
         on_change: told what a profile sets, when it is first read and when it has changed.
         clock: seconds that only go forward.
+        now: answers with the present time, with its zone, by which no sign-off may lie in the future.
 
     Raises:
         ConfigurationError: the profile at the start cannot be used.
@@ -159,8 +177,11 @@ class RulesInForce:
         path: Path | None = None,
         on_change: Callable[[tuple[Change, ...]], None] = lambda changes: None,
         clock: Callable[[], float] = time.monotonic,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._rules, self._path, self._on_change, self._clock = tuple(rules), path, on_change, clock
+        self._time = now
+        check_days_of_reviews(site, now())
         self._now, self._looked, self._seen = in_force(rules, site), clock(), _stamp(path)
         self._said, self._lock = changes(site), Lock()
         _warn_of_outdated(self._now)
@@ -182,6 +203,7 @@ class RulesInForce:
         self._seen = stamp
         try:
             site = load_site(path)
+            check_days_of_reviews(site, self._time())
             now = in_force(self._rules, site)
         except ConfigurationError as error:
             _log.error("the site's profile has changed and cannot be used; the rules stay as they were: %s", error)

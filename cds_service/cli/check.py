@@ -20,7 +20,7 @@ from cds_service.record import upkeep
 from cds_service.record.engine import file_of, masked, open_engine
 from cds_service.record.pseudonyms import Key, load_pseudonyms
 from cds_service.record.schema import is_newer, remedy
-from cds_service.rules_in_force import InForce, in_force
+from cds_service.rules_in_force import InForce, check_days_of_reviews, in_force
 
 _SAID = {
     "registered clients": "a token of a registered client is needed",
@@ -200,6 +200,7 @@ def _modes(here: InForce) -> Iterator[Line]:
 
 def _knowledge(site: SiteProfile) -> Iterator[Line]:
     try:
+        check_days_of_reviews(site, datetime.now(UTC))
         here = in_force(model.load(), site)
     except CdsServiceError as error:
         yield Line("fault", str(error))

@@ -2,8 +2,9 @@
 
 import logging
 import os
+from contextlib import nullcontext
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -150,6 +151,8 @@ def test_no_wording_states_a_number_that_a_site_may_set() -> None:
 
 ISS = next(rule for rule in RULES if rule.id == "iss-stage")
 LEVEL = next(rule for rule in RULES if rule.id == "serum-level")
+#: In the first place on earth to see a day it is one minute before the day of the sign-offs here.
+TOO_EARLY = datetime(2026, 2, 28, 9, 59, tzinfo=UTC)
 SIGNED = {"id": "iss-stage", "version": ISS.version, "hash": ISS.content_hash, "by": "A. Able", "role": "haematologist"}
 
 
@@ -213,6 +216,13 @@ def test_a_sign_off_of_what_cannot_be_is_refused(changed: dict[str, str], said: 
     with pytest.raises(ConfigurationError) as refused:
         in_force(RULES, signed(**changed))
     assert said in str(refused.value)
+
+
+@pytest.mark.parametrize(("now", "is_refused"), [(datetime(2026, 2, 28, 10, tzinfo=UTC), False), (TOO_EARLY, True)])
+def test_a_sign_off_of_a_day_that_has_begun_nowhere_yet_is_refused(now: datetime, is_refused: bool) -> None:
+    said = "review of iss-stage on 2026-03-01 is dated in the future; expected 2026-02-28 or before"
+    with pytest.raises(ConfigurationError, match=said) if is_refused else nullcontext():
+        RulesInForce(RULES, signed(), now=lambda: now)
 
 
 @pytest.mark.parametrize("changed", [{"by": ""}, {"role": ""}, {"hash": "sha256:0"}, {"version": "1"}, {"on": "soon"}])
@@ -305,8 +315,12 @@ def test_a_sign_off_is_read_anew_and_a_typo_in_it_changes_nothing(
     running.now = 40
     assert rule(rules(), "iss-stage").signed_off
     assert "review of 'iss-stages'; expected one of" in caplog.text
-    running.write("")
+    running.write(entry.replace("2026", "9026"))
     running.now = 60
+    assert rule(rules(), "iss-stage").signed_off
+    assert "on 9026-03-01 is dated in the future" in caplog.text
+    running.write("")
+    running.now = 80
     assert rule(rules(), "iss-stage").signed_off is None
 
 

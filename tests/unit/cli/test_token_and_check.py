@@ -208,3 +208,6 @@ def test_check_counts_sign_offs_and_names_those_that_do_not_count(keys: Path) ->
     refused = run("check", "--offline", SITE_PROFILE=profile(keys, entry.format("1.0.0").replace("trend", "no-rule")))
     assert refused.exit_code == 1
     assert "✗ SITE_PROFILE: review of 'no-rule'; expected one of" in refused.output
+    early = run("check", "--offline", SITE_PROFILE=profile(keys, entry.format("0.1.0").replace("2026", "9026")))
+    assert early.exit_code == 1
+    assert "✗ SITE_PROFILE: review of trend on 9026-03-01 is dated in the future; expected 2" in early.output
