@@ -142,6 +142,13 @@ def in_words(unit: str) -> str:
     return unit
 
 
+def beside_both(facts: Facts, analyte: str, after: Result, before: Result, days: Decimal) -> tuple[Result, ...]:
+    """The final results of ``analyte`` nearest to either, the later first; none where they are not two."""
+    near = (facts.within((analyte,), b2m.when, days) for b2m in (after, before))
+    pair = tuple(dict.fromkeys(found[0] for found in near if found))
+    return pair if len(pair) > 1 else ()
+
+
 @answered_once
 def kidney_beside(facts: Facts, result: Result) -> Result | None:
     """The creatinine nearest to ``result``, else the eGFR that the laboratory gave; none further off than a limit."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import Enum
 
-from cds_service.facts import Facts, ReferenceRange, Result
+from cds_service.facts import Facts, Moment, ReferenceRange, Result
 from cds_service.knowledge import context, series, terms
 
 
@@ -69,12 +69,20 @@ class Judged:
         said = {True: ", for", False: ", against", None: ""}[self.verdict.speaks_for]
         return f"{self.in_words()} ({self.verdict.words}{said})"
 
+    def with_distance(self, when: Moment) -> str:
+        """The result, how far it lies from ``when``, and its side where it is known: "CRP 12 mg/L (same day), high"."""
+        side = f", {self.verdict.words}" if self.verdict.speaks_for is not None else ""
+        return f"{context.in_words((self.result,), when)}{side}" if self.result else ""
+
 
 def near(facts: Facts, b2m: Result, within_days: Decimal, companions: Iterable[Companion]) -> tuple[Judged, ...]:
     """Each test with its result nearest to the B2M, none further off than ``within_days``."""
     found = ((c, next(iter(context.beside(facts, b2m.when, within_days, *c.analytes)), None)) for c in companions)
     return tuple(Judged(one, result, _of(result, one.side)) for one, result in found)
 
+
+#: What is high in inflammation, and often in infection.
+CRP, ESR, FERRITIN = (Companion((key,), Side.HIGH) for key in ("crp", "esr", "ferritin"))
 
 _OPEN = Verdict("open", None)
 _NO_LIMIT = Verdict("no limit given", None)

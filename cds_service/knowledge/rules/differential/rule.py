@@ -27,7 +27,7 @@ _LYMPHOID = (
 )
 #: What no kidney, inflammation or infection gives by itself.
 _MONOCLONAL = (Companion(("m-protein",), Side.FOUND), Companion(("free-light-chain-ratio",), Side.EITHER))
-_INFLAMMATION = (Companion(("crp",), Side.HIGH), Companion(("esr",), Side.HIGH), Companion(("ferritin",), Side.HIGH))
+_INFLAMMATION = (verdicts.CRP, verdicts.ESR, verdicts.FERRITIN)
 _HIV_RNA = "hiv-rna"
 _VIRAL = (
     Companion((_HIV_RNA,), Side.FOUND, asked=False),
@@ -153,6 +153,7 @@ def _monoclonal(
             "explained": _listed(explained),
             "unread": unrecognised.problems(facts),
             "markers": ", ".join(one.with_side() for one in markers),
+            "disease": _disease_in_words(facts, b2m),
             "beside": f"; beside it {', '.join(one.with_side() for one in others)}" if others else "",
             "marker": near.marker,
         },
@@ -161,6 +162,13 @@ def _monoclonal(
         thresholds=(*level.thresholds, "others_days_to"),
         proposals=_orders(facts, rule, near),
     )
+
+
+def _disease_in_words(facts: Facts, b2m: Result) -> str:
+    """The plasma cell or lymphoid disease that may have come back or is suspected; that there is none."""
+    said = _joined(*_in_the_list(facts, b2m)["cancer"])
+    none = "No plasma cell or lymphoid disease is recognised as present in the problem list"
+    return said[0].upper() + said[1:] if said else none
 
 
 def _is_told(problem: Problem) -> bool:

@@ -1,12 +1,12 @@
 """Inflammatory disease in the problem list beside a raised serum B2M, with its evidence and CRP, ESR and ferritin."""
 
 from cds_service.facts import Facts, Result
-from cds_service.knowledge import context, states
+from cds_service.knowledge import context, states, verdicts
 from cds_service.knowledge.model import Finding, Rule
+from cds_service.knowledge.verdicts import Judged
 
-_MARKERS = ("crp", "esr", "ferritin")
-_OF_ACTIVITY = ("crp", "esr")
-_SIDE = {True: ", high", False: ", not high", None: ""}
+_OF_ACTIVITY = (verdicts.CRP, verdicts.ESR)
+_MARKERS = (*_OF_ACTIVITY, verdicts.FERRITIN)
 _NOTES = {
     "rheumatoid_arthritis": ("rheumatoid-arthritis",),
     "lupus_or_still": ("sle", "adult-onset-still"),
@@ -26,7 +26,7 @@ def evaluate(facts: Facts, rule: Rule) -> Finding | None:
     b2m = context.level_to_explain(facts, rule)
     if not (b2m and diseases):
         return None
-    active = [_is_high(r) for r in _markers(facts, rule, b2m) if r.analyte in _OF_ACTIVITY]
+    active = [one.verdict.speaks_for for one in _markers(facts, rule, b2m) if one.companion in _OF_ACTIVITY]
     quiet = bool(active) and all(high is False for high in active)
     return _found(facts, rule, b2m, "inflammation_quiet" if quiet else "inflammation", diseases)
 
@@ -38,24 +38,21 @@ def _side_of_hlh_limit(facts: Facts, rule: Rule, b2m: Result) -> tuple[str, ...]
     return (_SIDE_OF_HLH_LIMIT[b2m.interval.is_above(rule.value("hlh_worse_above"))],)
 
 
-def _markers(facts: Facts, rule: Rule, b2m: Result) -> tuple[Result, ...]:
-    return context.beside(facts, b2m.when, rule.value("markers_days_to"), *_MARKERS)
-
-
-def _is_high(marker: Result) -> bool | None:
-    """By its own laboratory's limit; None where it has none or may lie on either side."""
-    return marker.reference_range.is_exceeded_by(marker.interval) if marker.reference_range else None
+def _markers(facts: Facts, rule: Rule, b2m: Result) -> tuple[Judged, ...]:
+    """Those of which there is a result, each with how it lies by its own laboratory's limit."""
+    near = verdicts.near(facts, b2m, rule.value("markers_days_to"), _MARKERS)
+    return tuple(one for one in near if one.result)
 
 
 def _found(facts: Facts, rule: Rule, b2m: Result, outcome: str, notes: tuple[str, ...]) -> Finding:
     markers = _markers(facts, rule, b2m)
-    said = (f"{context.in_words((r,), b2m.when)}{_SIDE[_is_high(r)]}" for r in markers)
+    said = (one.with_distance(b2m.when) for one in markers)
     return rule.finding(
         outcome,
         facts.specimen,
         values={"markers": ", ".join(said) or "no CRP, ESR or ferritin result"},
         notes=notes,
-        inputs=(b2m, *markers),
+        inputs=(b2m, *(one.result for one in markers if one.result)),
         thresholds=(
             *(("hlh_worse_above",) if set(notes) & set(_SIDE_OF_HLH_LIMIT.values()) else ()),
             "markers_days_to",

@@ -1,7 +1,10 @@
 """Serial results of one specimen: the change since the last comparable one, where there may be a verdict."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
 from cds_service.facts import Facts, Medication, Result
-from cds_service.knowledge import series, states, terms, urine
+from cds_service.knowledge import context, series, states, terms, urine, verdicts
 from cds_service.knowledge.model import Finding, Rule
 from cds_service.knowledge.treatment import drugs_of, list_is_whole
 
@@ -11,6 +14,11 @@ _TREATMENTS = (
 )  # fmt: skip
 _CHANGED = ("serum_rise", "serum_fall", "serum_above_lowest")
 _MOST_DRUGS = 3
+
+_LIGHT_CHAINS = ("kappa-free", "lambda-free")
+#: Beside one of these, which explain a raised level, no other rule tells of CRP and ferritin.
+_EXPLAINING = ("myeloma", "myeloma-relapse", *states.LYMPHOID)
+_INFLAMMATION = "inflammation"
 
 _NOT_STATED = ("not_stated", "not_stated_urine")
 
@@ -39,13 +47,14 @@ def evaluate(facts: Facts, rule: Rule) -> Finding | None:
         "course": _course(comparable, lowest),
         "what": " and ".join(series.differ_in(b2m, last)),
     }
-    notes, said, kidney = _notes(facts, rule, b2m, last, outcome)
+    told = _notes(facts, rule, b2m, last, outcome)
+    notes, said = told.notes, dict(told.values)
     if any(r != b2m and not series.order_is_known(r, b2m) for r in facts.series(b2m.analyte)):
         notes += ("order_unknown",)
     if len(before) < len(every):
         notes, said = (*notes, "left_out"), said | {"why": _why(facts, b2m, every)}
-    inputs = tuple(dict.fromkeys((b2m, last, compared_with, *kidney)))
-    thresholds = _VERDICTS.get(outcome, ())
+    inputs = tuple(dict.fromkeys((b2m, last, compared_with, *told.inputs)))
+    thresholds = (*_VERDICTS.get(outcome, ()), *told.thresholds)
     return rule.finding(
         outcome, facts.specimen, values=values | said, notes=notes, inputs=inputs, thresholds=thresholds
     )
@@ -138,24 +147,74 @@ def _course(comparable: tuple[Result, ...], lowest: Result) -> str:
     return f"{len(comparable) + 1} comparable results since {first}, before this one {low}."
 
 
-def _notes(
-    facts: Facts, rule: Rule, b2m: Result, last: Result, outcome: str
-) -> tuple[tuple[str, ...], dict[str, str], tuple[Result, ...]]:
-    """The notes, the words that they need, and the kidney's results that they rest on."""
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """Notes, the words that they need, and the results and limits that they rest on."""
+
+    notes: tuple[str, ...] = ()
+    values: Mapping[str, str] = field(default_factory=dict)
+    inputs: tuple[Result, ...] = ()
+    thresholds: tuple[str, ...] = ()
+
+    def __add__(self, other: "_Told") -> "_Told":
+        thresholds = tuple(dict.fromkeys((*self.thresholds, *other.thresholds)))
+        return _Told(self.notes + other.notes, {**self.values, **other.values}, self.inputs + other.inputs, thresholds)
+
+
+def _notes(facts: Facts, rule: Rule, b2m: Result, last: Result, outcome: str) -> _Told:
+    """What may be behind a change, and what of it tells more; of urine, that it may be acid."""
     if facts.specimen != "serum":
-        return (("urine_ph",) if outcome.startswith("urine") and _may_be_acid(facts, rule, b2m, last) else ()), {}, ()
-    asides = ("myeloma",) if _has_myeloma(facts) else ()
+        acid = outcome.startswith("urine") and _may_be_acid(facts, rule, b2m, last)
+        return _Told(("urine_ph",) if acid else ())
+    told = _of_kidney_and_drugs(facts, rule, b2m, last, outcome) + _of_inflammation(facts, rule, b2m, outcome)
+    return told + _of_myeloma(facts, rule, b2m, last)
+
+
+def _of_kidney_and_drugs(facts: Facts, rule: Rule, b2m: Result, last: Result, outcome: str) -> _Told:
     if outcome not in _VERDICTS and outcome not in _NOT_STATED:
-        return asides, {}, ()
+        return _Told()
     begun = _begun_between(facts, last, b2m)
     drugs = ", ".join(begun[:_MOST_DRUGS]) + (" and others" if len(begun) > _MOST_DRUGS else "")
     told = ("begun",) if begun else ("drugs_unknown",) if outcome == "serum_fall" and not list_is_whole(facts) else ()
     pair = series.kidney_beside_both(facts, b2m, last)
     note = _kidney_note(rule, *pair) if pair else "kidney_unknown"
     if note in ("kidney_unknown", "kidney_similar") and outcome not in _CHANGED:
-        return (*told, *asides), {"drugs": drugs}, ()
+        return _Told(told, {"drugs": drugs})
     said = {"drugs": drugs, "kidney": _kidney_in_words(*pair) if pair else ""}
-    return (note, *told, *asides), said, pair or ()
+    return _Told((note, *told), said, pair or ())
+
+
+def _of_inflammation(facts: Facts, rule: Rule, b2m: Result, outcome: str) -> _Told:
+    """CRP and ferritin that are high beside a rise, where no other rule tells of them."""
+    explained = context.present(facts, *_EXPLAINING)
+    told = any(p.family == _INFLAMMATION and states.is_active(p) and states.is_confirmed(p) for p in facts.problems)
+    if outcome != "serum_rise" or told or not explained:
+        return _Told()
+    near = verdicts.near(facts, b2m, rule.value("markers_days_to"), (verdicts.CRP, verdicts.FERRITIN))
+    high = [one for one in near if one.result and one.speaks_for]
+    markers = ", ".join(one.with_distance(b2m.when) for one in high)
+    inputs = tuple(one.result for one in high if one.result)
+    return _Told((_INFLAMMATION,), {"markers": markers}, inputs, ("markers_days_to",)) if high else _Told()
+
+
+def _of_myeloma(facts: Facts, rule: Rule, b2m: Result, last: Result) -> _Told:
+    """That B2M is no response criterion, and what those did that are: M-protein and free light chains near both."""
+    if not _has_myeloma(facts):
+        return _Told()
+    analytes, days = ("m-protein", *_LIGHT_CHAINS, "free-light-chain-ratio"), rule.value("markers_days_to")
+    pairs = {key: pair for key in analytes if (pair := series.beside_both(facts, key, b2m, last, days))}
+    if pairs.keys() & set(_LIGHT_CHAINS):
+        pairs.pop("free-light-chain-ratio", None)
+    if not pairs:
+        return _Told(("myeloma",))
+    courses = "; ".join(_course_of(*pair) for pair in pairs.values())
+    inputs = tuple(result for pair in pairs.values() for result in pair)
+    return _Told(("myeloma_course",), {"response": courses}, inputs, ("markers_days_to",))
+
+
+def _course_of(now: Result, then: Result) -> str:
+    each = ", ".join(f"{series.amount(result)} ({series.day_of(result.when)})" for result in (then, now))
+    return f"{terms.analytes()[now.analyte].short} {each}"
 
 
 def _may_be_acid(facts: Facts, rule: Rule, *urines: Result) -> bool:
