@@ -43,7 +43,8 @@ def test_a_decision_is_told_by_pseudonyms_codes_and_times() -> None:
     assert set(row["timings"]) == {"gather", "read", "evaluate", "compose"}
     assert row["took_ms"] == pytest.approx(sum(row["timings"].values()), abs=0.01)
     assert row["knowledge"] == knowledge_version()
-    assert json.dumps(row["found"]).count("4.2") == 0
+    without_versions = [[rule, specimen, outcome] for rule, _, specimen, outcome in row["found"]]
+    assert json.dumps(without_versions).count("4.2") == 0
 
 
 def test_a_card_is_told_by_its_result_and_the_rules_that_spoke() -> None:
