@@ -15,7 +15,7 @@ from cds_service.cards.reviewed import review_told
 from cds_service.cards.suppression import HeldBack, Saying
 from cds_service.cards.trend import earlier_results, only_in_table, results_in_table, trend_table
 from cds_service.facts import Facts, Moment, Result
-from cds_service.knowledge import context, identity, series, terms
+from cds_service.knowledge import context, identity, terms
 from cds_service.knowledge.model import (
     SUMMARY_LIMIT,
     Finding,
@@ -388,7 +388,7 @@ def _local_amount(threshold: Threshold, inputs: Sequence[Result]) -> str:
 
 def _amount(threshold: Threshold) -> str:
     """Value and unit as they are read: "pH 6", "3-fold", "1 day", "0.37 mg/24 h"."""
-    number, unit = f"{threshold.value:f}", series.in_words(threshold.unit)
+    number, unit = f"{threshold.value:f}", terms.unit_in_words(threshold.unit)
     if unit in _AROUND_THE_NUMBER:
         return _AROUND_THE_NUMBER[unit].format(number)
     return f"{number} {unit.removesuffix('s') if threshold.value == 1 and unit in _COUNTED else unit}"

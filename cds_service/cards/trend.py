@@ -75,7 +75,7 @@ def _row(facts: Facts, result: Result, every: Sequence[Result]) -> tuple[str, ..
     return (
         escape(series.day_of(result.when)) + marks,
         escape(result.printed),
-        escape(series.amount(result)) if result.quantity != result.printed else "–",
+        escape(result.quantity) if result.quantity != result.printed else "–",
         _change(result, every),
         _kidney(kidney, result) if kidney else "none read",
     )
@@ -103,4 +103,4 @@ def _compared(result: Result, before: Result) -> str:
 def _kidney(kidney: Result, result: Result) -> str:
     days = kidney.when.days_until(result.when)
     apart = f", {days} day{'s' if days > 1 else ''} off" if days else ""
-    return escape(f"{terms.analytes()[kidney.analyte].short} {series.amount(kidney)}{apart}")
+    return escape(f"{terms.analytes()[kidney.analyte].short} {kidney.quantity}{apart}")

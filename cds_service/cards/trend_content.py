@@ -94,7 +94,7 @@ def kidney_series(facts: Facts) -> Series | None:
 
 def _series(name: str, results: Iterable[Result]) -> Series:
     ordered = tuple(sorted(results, key=lambda r: r.when.sort_key()))
-    return Series(name, series.in_words(ordered[0].unit), ordered)
+    return Series(name, ordered[0].unit, ordered)
 
 
 # ------------------------------------------------------------------ what may be compared
@@ -221,7 +221,7 @@ def _series_in_words(shown: Series, under_review: Result | None = None) -> str:
 
 def result_in_words(result: Result) -> str:
     """Day and value, as printed where that is another, the laboratory's range, what keeps it from being compared."""
-    parts = [f"{series.day_of(result.when)} {series.amount(result)}"]
+    parts = [f"{series.day_of(result.when)} {result.quantity}"]
     parts += [f"printed {short(result.printed)}"] if result.printed != result.quantity else []
     given = result.reference_range
     parts += [f"laboratory's range {short(given.printed)}"] if given and given.printed else []

@@ -23,9 +23,6 @@ _Answer = TypeVar("_Answer")
 #: The longest text of a result in a card's summary, in characters.
 DISPLAY_LIMIT = 40
 
-#: The unit of a ratio of two like things: a number alone says as much.
-_NUMBER_ALONE = "{ratio}"
-
 
 class Reason(StrEnum):
     """Why a datum counts as missing."""
@@ -98,7 +95,7 @@ class ReferenceRange:
 
 @dataclass(frozen=True, slots=True)
 class PrintedUnit:
-    """The unit as printed (its UCUM code where the text is not one we know), and its worth in canonical units."""
+    """The unit in which a result was filed, as it is shown to people, and its worth in canonical units."""
 
     text: str
     factor: Decimal
@@ -124,7 +121,7 @@ class Result:
 
     ``value`` is the central number and ``shown`` how it is read; ``interval`` is what may be concluded from, wider than
     ``value`` for a comparator ("<3.5") or a conversion from moles; ``central`` leaves the latter aside, for comparing
-    with what was converted the same way. All are in ``unit``, the analyte's canonical unit.
+    with what was converted the same way. All are in ``unit``, the analyte's canonical unit as it is shown to people.
     ``printed`` is the text from the chart (escape it), ``filed`` the same in units and digits that are safe to show.
     ``laboratory`` and ``method`` are what the chart calls them (escape them), "" where it does not say: for telling
     whether two results were measured alike.
@@ -154,12 +151,12 @@ class Result:
     def quantity(self) -> str:
         """Value and canonical unit: for reading, never for comparing."""
         number = f"{self.comparator}{self.shown}"
-        return number if self.unit == _NUMBER_ALONE else f"{number} {self.unit}"
+        return f"{number} {self.unit}".strip()
 
     @property
     def display(self) -> str:
         """The result as filed, with the canonical quantity behind it where its number is another."""
-        if self.unit == _NUMBER_ALONE:
+        if not self.unit:
             return self.quantity
         if self.printed_unit.factor == 1 and not self.printed_unit.molar and len(self.filed) <= DISPLAY_LIMIT:
             return self.filed

@@ -133,7 +133,7 @@ def _convert(
         shown=canonical.shown,
         interval=canonical.interval,
         central=canonical.central,
-        unit=analyte.canonical.ucum,
+        unit=analyte.canonical.reads,
         comparator=value.comparator,
         printed=unread.printed,
         filed=units.filed_quantity(value.number, value.comparator, unit, value.unit),

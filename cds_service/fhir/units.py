@@ -17,6 +17,7 @@ from cds_service.knowledge.terms import (
     Unit,
     analytes,
     printed_units,
+    unit_in_words,
     unit_of_snomed,
     units,
 )
@@ -25,6 +26,8 @@ _INVISIBLE = dict.fromkeys(map(ord, "\u200b\u200c\u200d\u2060\ufeff\u00ad"))
 _SAME_LOOK = str.maketrans({"\u00b5": "u", "\u03bc": "u", "\u00a0": " ", "\u202f": " ", "\u2009": " "})
 _NUMBER = re.compile(r"[+-]?\d+(\.\d+)?([eE][+-]?\d{1,3})?", re.ASCII)
 _MOST_DIGITS = 18
+#: Signs of UCUM codes that nobody prints.
+_OF_CODES = set("{}[]")
 COMPARATORS = {"", "<", "<=", ">", ">="}
 
 
@@ -111,9 +114,9 @@ def worth_of(ucum: str, analyte_key: str) -> PrintedUnit | None:
     unit, analyte = units()[ucum], analytes()[analyte_key]
     scale = unit.factor / analyte.canonical.factor
     if unit.dimension == analyte.canonical.dimension:
-        return PrintedUnit(ucum, scale)
+        return PrintedUnit(unit.reads, scale)
     molar = analyte.molar
-    return PrintedUnit(ucum, scale * molar.factor, molar.low != molar.high) if molar else None
+    return PrintedUnit(unit.reads, scale * molar.factor, molar.low != molar.high) if molar else None
 
 
 def _interval(low: Decimal, high: Decimal, comparator: str) -> Interval:
@@ -179,16 +182,24 @@ def likely_unit(value: Decimal, analyte: Analyte) -> str:
 
 
 def filed_quantity(number: Decimal, comparator: str, unit: Unit, quantity: Any) -> str:
-    """A quantity in text that is safe to show: the unit as printed where we know that text, else its UCUM code."""
-    text_of_unit = tidy(text(quantity, "unit"))
-    return f"{comparator}{legible(number)} {text_of_unit if text_of_unit in printed_units() else unit.ucum}"
+    """A quantity in text that is safe to show: the unit as printed where we know that text, else as the table reads."""
+    called = tidy(text(quantity, "unit"))
+    is_plain = called in printed_units() and called not in units() and not _OF_CODES.intersection(called)
+    return f"{comparator}{legible(number)} {called if is_plain else unit.reads}".strip()
 
 
 def printed_quantity(quantity: Any) -> str:
-    """A Quantity as it was printed: comparator, number and unit text (or code)."""
+    """A Quantity as it was printed: comparator, number and unit text, or code; a code of the table as that reads."""
     if not isinstance(quantity, dict):
         return ""
     value = quantity.get("value")
     number = "" if value is None or isinstance(value, (dict, list)) else str(value)
-    unit = text(quantity, "unit") or text(quantity, "code")
-    return " ".join(f"{text(quantity, 'comparator')}{number} {unit}".split())
+    unit = text(quantity, "unit") or _code_of(quantity)
+    return " ".join(f"{text(quantity, 'comparator')}{number} {unit_in_words(unit)}".split())
+
+
+def _code_of(quantity: Any) -> str:
+    """The code of a unit; that of UCUM where it is one of SNOMED CT."""
+    code = text(quantity, "code")
+    unit = unit_of_snomed().get(code) if text(quantity, "system") == SNOMED else None
+    return unit.ucum if unit else code

@@ -10,7 +10,7 @@ from functools import cache
 from importlib.resources import files
 
 from cds_service.facts import Facts, Result, legible, to_digits
-from cds_service.knowledge import series, states
+from cds_service.knowledge import states
 from cds_service.knowledge.model import Rule, read_rule
 
 #: The defaults for urine; of a ratio to creatinine, and of a concentration in collected urine, none has a source.
@@ -40,7 +40,7 @@ class Level:
         """The limit, "" where there is none: the laboratory's as filed beside ``b2m``, cut short if that is long."""
         if self.limit is None:
             return ""
-        short = f"{to_digits(self.limit, Decimal(1))} {series.in_words(b2m.unit)}"
+        short = f"{to_digits(self.limit, Decimal(1))} {b2m.unit}"
         return next((text for text in (self._filed(b2m), self.shown(b2m)) if 0 < len(text) <= _SHORT), short)
 
     def in_full(self, b2m: Result) -> str:
@@ -52,7 +52,7 @@ class Level:
         """The laboratory's limit in the unit in which ``b2m`` was filed, "" where that is the canonical one."""
         if self.limit is None or self.origin != "laboratory" or b2m.printed_unit.factor == 1:
             return ""
-        return f"{legible(self.limit / b2m.printed_unit.factor)} {series.in_words(b2m.printed_unit.text)}"
+        return f"{legible(self.limit / b2m.printed_unit.factor)} {b2m.printed_unit.text}"
 
     def shown(self, b2m: Result) -> str:
         """The limit in the canonical unit, "" where there is none; no more digits than it had in the unit as filed."""
@@ -61,7 +61,7 @@ class Level:
         number = (
             to_digits(self.limit, self.limit / b2m.printed_unit.factor) if self._filed(b2m) else legible(self.limit)
         )
-        return f"{number} {series.in_words(b2m.unit)}"
+        return f"{number} {b2m.unit}"
 
 
 def can_be_compared(b2m: Result | None) -> bool:

@@ -11,10 +11,6 @@ from cds_service.knowledge.urine import quotient
 URINES = urine.SPECIMENS
 _MOST_SHOWN = 1000
 _NOT_CERTAIN = "not certain"
-_READABLE = {
-    "{1.73_m2}": "1.73 m2", "{creat}": " creatinine", "(24.h)": "24 h", "10*9/L": "x 10⁹/L", "[pH]": "", "{ratio}": "",
-    "{copies}": "copies", "[IU]": "IU",
-}  # fmt: skip
 
 
 def is_usable(result: Result) -> bool:
@@ -128,18 +124,6 @@ def _fold(times: Decimal) -> str:
 def day_of(when: Moment) -> str:
     """The day for reading, or the month or year where the chart gives no more."""
     return when.last.isoformat() if when.is_precise else when.printed[: len("2026-03")]
-
-
-def amount(result: Result) -> str:
-    """Value and canonical unit for reading, without the braces of UCUM."""
-    return f"{result.comparator}{result.shown} {in_words(result.unit)}".strip()
-
-
-def in_words(unit: str) -> str:
-    """A canonical unit without the braces of UCUM; "" for that of a number alone."""
-    for ucum, readable in _READABLE.items():
-        unit = unit.replace(ucum, readable)
-    return unit
 
 
 def beside_both(facts: Facts, analyte: str, after: Result, before: Result, days: Decimal) -> tuple[Result, ...]:

@@ -61,7 +61,7 @@ def _grafted_since(facts: Facts, before: Result) -> bool:
 def _factors(result: Result) -> list[tuple[str, Decimal]]:
     canonical = terms.analytes()[result.analyte].canonical
     others = [terms.units()[name] for name in _OTHERS]
-    apart = [(u.ucum, u.factor / canonical.factor) for u in others if u.dimension == canonical.dimension]
+    apart = [(u.reads, u.factor / canonical.factor) for u in others if u.dimension == canonical.dimension]
     return [(name, times if times > 1 else 1 / times) for name, times in apart]
 
 

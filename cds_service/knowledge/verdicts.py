@@ -6,7 +6,7 @@ from decimal import Decimal
 from enum import Enum
 
 from cds_service.facts import Facts, Moment, ReferenceRange, Result
-from cds_service.knowledge import context, series, terms
+from cds_service.knowledge import context, terms
 
 
 class Side(Enum):
@@ -58,7 +58,7 @@ class Judged:
 
     def in_words(self) -> str:
         """The result: "M-protein 41 g/L", "" where there is none."""
-        return f"{terms.analytes()[self.result.analyte].short} {series.amount(self.result)}" if self.result else ""
+        return f"{terms.analytes()[self.result.analyte].short} {self.result.quantity}" if self.result else ""
 
     def with_side(self) -> str:
         """The result and how it lies: "calcium 2.9 mmol/L (high)"; what is found at all needs no such word."""

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from cds_service.cards.markdown import plain, table
+from cds_service.knowledge import terms
 from cds_service.knowledge.attributes import ATTRIBUTES, attributes
 from cds_service.knowledge.cases import SILENCE, Case
 from cds_service.knowledge.model import Citation, Outcome, Rule, Threshold
@@ -109,7 +110,7 @@ def _thresholds(rule: Rule) -> list[str]:
 
 def _threshold(rule: Rule, name: str, threshold: Threshold) -> tuple[str, ...]:
     side = _SIDES[name.rsplit("_", 1)[-1]]
-    value, cites = f"{threshold.value:f} {_safe(threshold.unit)}", _links(rule, threshold.cites)
+    value, cites = f"{threshold.value:f} {_safe(terms.unit_in_words(threshold.unit))}", _links(rule, threshold.cites)
     basis: str = threshold.basis
     if threshold.site_from is not None and threshold.site_to is not None:
         basis += f"; a site may set {threshold.site_from:f} to {threshold.site_to:f}"

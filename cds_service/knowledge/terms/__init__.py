@@ -59,12 +59,14 @@ DIMENSIONS_OF_PROPERTY: dict[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """One unit of the closed table: how it is printed, its UCUM code, its dimension, its SNOMED CT codes.
+    """One unit of the closed table: its UCUM code, how it is printed, its dimension, its SNOMED CT codes.
 
-    ``factor`` is how many of the dimension's base unit one of it is.
+    ``factor`` is how many of the dimension's base unit one of it is; ``reads`` is how it is shown to people, "" for
+    that of a number alone.
     """
 
     ucum: str
+    reads: str
     printed: tuple[str, ...]
     dimension: str
     factor: Decimal
@@ -203,7 +205,13 @@ def units() -> dict[str, Unit]:
 
 def _unit(row: dict[str, Any]) -> Unit:
     snomed = tuple(entry.split(" ", 1)[0] for entry in row.get("snomed", ()))
-    return Unit(row["ucum"], tuple(row["printed"]), row["dimension"], Decimal(row["factor"]), snomed)
+    ucum = row["ucum"]
+    return Unit(ucum, row.get("reads", ucum), tuple(row["printed"]), row["dimension"], Decimal(row["factor"]), snomed)
+
+
+def unit_in_words(unit: str) -> str:
+    """A unit as it is shown to people: a code of the table as that reads, anything else as it is."""
+    return units()[unit].reads if unit in units() else unit
 
 
 @cache

@@ -187,6 +187,14 @@ def test_likely_unit_of_an_implausible_number() -> None:
     [
         ({"value": Decimal("3.20"), "unit": "mg/L"}, "3.20 mg/L"),
         ({"value": 4, "comparator": "<", "code": "mg/L"}, "<4 mg/L"),
+        ({"value": 300, "code": "ug/g{creat}", "system": terms.UCUM}, "300 ug/g creatinine"),
+        ({"value": 300, "code": "ug/g{creat}", "unit": "ug/g{creat}"}, "300 ug/g creatinine"),
+        ({"value": 300, "code": "ug/g{creat}", "unit": "µg/g Krea."}, "300 µg/g Krea."),
+        ({"value": 20, "code": "{copies}/mL"}, "20 copies/mL"),
+        ({"value": 20, "unit": "[IU]/mL"}, "20 IU/mL"),
+        ({"value": 6.5, "code": "[pH]"}, "6.5"),
+        ({"value": 4, "code": "258796002", "system": terms.SNOMED}, "4 mg/L"),
+        ({"value": 4, "code": "furlong"}, "4 furlong"),
         ({"value": {"a": 1}, "unit": "mg/L"}, "mg/L"),
         ({"unit": ["mg/L"]}, ""),
         ("4 mg/L", ""),
@@ -195,6 +203,25 @@ def test_likely_unit_of_an_implausible_number() -> None:
 )
 def test_printed_quantity(quantity: Any, printed: str) -> None:
     assert units.printed_quantity(quantity) == printed
+
+
+@pytest.mark.parametrize(
+    ("printed", "shown"),
+    [
+        ("", "300 ug/g creatinine"),
+        ("ug/g{creat}", "300 ug/g creatinine"),
+        ("ug/g{Cr}", "300 ug/g creatinine"),
+        ("<b>", "300 ug/g creatinine"),
+        ("µg/g Krea.", "300 ug/g Krea."),
+    ],
+)
+def test_what_is_filed_is_shown_in_texts_of_the_table_without_signs_of_codes(printed: str, shown: str) -> None:
+    unit = terms.units()["ug/g{creat}"]
+    assert units.filed_quantity(Decimal(300), "", unit, {"unit": printed, "code": "ug/g{creat}"}) == shown
+
+
+def test_no_unit_reads_as_a_code() -> None:
+    assert [unit.ucum for unit in terms.units().values() if set("{}[]*()") & set(unit.reads)] == []
 
 
 # ------------------------------------------------------------------ oracles

@@ -44,7 +44,7 @@ def test_a_serum_not_expected_at_its_egfr_is_the_same_beside_urine(name: str) ->
     [
         ("24 h urine", "0.9 mg/24h", "0.9 mg/24h"),
         ("urine ratio", "920 ug/g creat", "920 ug/g creat"),
-        ("urine ratio", "0.03 mg/mmol", "0.03 mg/mmol (265 ug/g{creat})"),
+        ("urine ratio", "0.03 mg/mmol", "0.03 mg/mmol (265 ug/g creatinine)"),
         ("CSF/serum ratio", "1.4 {ratio}", "1.4"),
     ],
 )

@@ -253,7 +253,7 @@ def _verdict(facts: Facts, rule: Rule, b2m: Result, found: tuple[KidneyFunction,
 def _change(before: Result, after: Result) -> str:
     """A creatinine that rose speaks for the kidney; one that fell leaves open what is left of it."""
     rose = after.value > before.value
-    between = f"from {series.amount(before)} ({series.day_of(before.when)}) to {series.amount(after)}"
+    between = f"from {before.quantity} ({series.day_of(before.when)}) to {after.quantity}"
     return f"creatinine {'rose' if rose else 'fell'} {between}, not steady ({'for' if rose else 'open'})"
 
 

@@ -40,8 +40,8 @@ def evaluate(facts: Facts, rule: Rule) -> Finding | None:
     values = {
         "label": _label(b2m),
         "b2m": b2m.display,
-        "now": series.amount(b2m),
-        "before": series.amount(last),
+        "now": b2m.quantity,
+        "before": last.quantity,
         "date": series.day_of(last.when),
         "change": (series.signed_change if outcome in _NOT_STATED else series.change_in_words)(b2m, compared_with),
         "course": _course(comparable, lowest),
@@ -70,7 +70,7 @@ def _of_these_kidneys(facts: Facts, b2m: Result, every: tuple[Result, ...]) -> t
 def _of_other_kidneys(facts: Facts, rule: Rule, b2m: Result, last: Result) -> Finding:
     values = {
         "label": _label(b2m),
-        "before": series.amount(last),
+        "before": last.quantity,
         "date": series.day_of(last.when),
         "why": _why(facts, b2m, (last,)),
     }
@@ -143,7 +143,7 @@ def _course(comparable: tuple[Result, ...], lowest: Result) -> str:
     if len(comparable) < 2:
         return ""
     first = series.day_of(comparable[-1].when)
-    low = f"the lowest {series.amount(lowest)} on {series.day_of(lowest.when)}"
+    low = f"the lowest {lowest.quantity} on {series.day_of(lowest.when)}"
     return f"{len(comparable) + 1} comparable results since {first}, before this one {low}."
 
 
@@ -213,7 +213,7 @@ def _of_myeloma(facts: Facts, rule: Rule, b2m: Result, last: Result) -> _Told:
 
 
 def _course_of(now: Result, then: Result) -> str:
-    each = ", ".join(f"{series.amount(result)} ({series.day_of(result.when)})" for result in (then, now))
+    each = ", ".join(f"{result.quantity} ({series.day_of(result.when)})" for result in (then, now))
     return f"{terms.analytes()[now.analyte].short} {each}"
 
 
@@ -236,8 +236,8 @@ def _kidney_note(rule: Rule, now: Result, then: Result) -> str:
 
 def _kidney_in_words(now: Result, then: Result) -> str:
     verb = "rose" if now.value > then.value else "fell" if now.value < then.value else "did not change"
-    name, between = terms.analytes()[now.analyte].short, f"{series.amount(then)} to {series.amount(now)}"
-    return f"{name} {verb} from {between}" if now.value != then.value else f"{name} {verb} ({series.amount(now)})"
+    name, between = terms.analytes()[now.analyte].short, f"{then.quantity} to {now.quantity}"
+    return f"{name} {verb} from {between}" if now.value != then.value else f"{name} {verb} ({now.quantity})"
 
 
 def _begun_between(facts: Facts, last: Result, b2m: Result) -> tuple[str, ...]:
