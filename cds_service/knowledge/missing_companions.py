@@ -56,6 +56,9 @@ _GROUPS_OF_SPECIMEN = {
     "CSF": ("b2m", "conditions"),
     "CSF/serum ratio": ("conditions",),
 }
+#: Of other groups the single analytes that a specimen is read beside.
+_ALSO_IN_URINE = ("creatinine", "phosphate", *states.CADMIUM)
+_ITEMS_OF_SPECIMEN = dict.fromkeys(("urine", "24 h urine", "urine ratio"), _ALSO_IN_URINE)
 _TRANSPLANTS = ("stem-cell-transplant", "kidney-transplant", "kidney-transplant-rejection", "other-transplant")
 _KIDNEY_REPLACEMENT = ("dialysis", "end-stage-kidney-disease", "ckd", "acute-kidney-injury")
 #: Groups that serum is read beside only where one of these diagnoses is in the chart.
@@ -79,7 +82,7 @@ def in_words(facts: Facts, rule: Rule) -> str:
         _named(m, raised=raised)
         for m in facts.missing
         if m.reason in _SAID_AS
-        and _group_of(m) in groups
+        and (_group_of(m) in groups or m.item in _ITEMS_OF_SPECIMEN.get(facts.specimen, ()))
         and m is not facts.b2m_missing
         and not _replaced(facts, m)
         and not _needless(facts, m, rule)

@@ -84,6 +84,16 @@ def current_drugs(facts: Facts, day: Moment, within_days: Decimal, *classes: str
     return tuple(m for m in begun if _is_current(m, day, within_days))
 
 
+def ended_at_no_time_told(facts: Facts, day: Moment, *classes: str) -> tuple[Medication, ...]:
+    """The drugs of any of ``classes`` that are over or on hold, nothing tells since when; without those begun later.
+
+    One that was administered ended with its administration.
+    """
+    untold = (m for m in drugs_of(facts, *classes) if not m.ongoing and m.end is None)
+    not_given = (m for m in untold if m.evidence is not Evidence.ADMINISTERED)
+    return tuple(m for m in not_given if _may_have_begun_by(m, day))
+
+
 def _is_current(medication: Medication, day: Moment, within_days: Decimal) -> bool:
     if medication.ongoing and medication.end is None:
         return True

@@ -49,12 +49,15 @@ class KidneyBeside:
 def kidney_beside(facts: Facts, b2m: Result) -> KidneyBeside | None:
     """The eGFR near ``b2m``; where none can be had, the creatinine alone, and why there is none.
 
-    That is so in acute kidney injury, and where creatinine is not steady.
+    That is so in acute kidney injury, where creatinine is not steady, and on dialysis, if that is only not clear.
     """
     days = limit("kidney_beside_days_to")
     creatinine = next(iter(facts.within(("creatinine",), b2m.when, days)), None)
     changed = kidney.unsteady_creatinine(facts, b2m.when, days, limit("unsteady_fold_from"))
     injured = states.acute_kidney_injury(facts, b2m.when)
+    if states.dialysis(facts) is not states.Dialysis.NO:
+        words = "dialysis not excluded: no eGFR"
+        return KidneyBeside(f"creatinine {creatinine.display}, {words}", (creatinine,)) if creatinine else None
     if changed or injured:
         said = _change(*changed) if changed else f"creatinine {creatinine.display}" if creatinine else ""
         words = ", ".join(filter(None, (said, "acute kidney injury in the problem list" if injured else "")))

@@ -130,7 +130,9 @@ def _categorised(facts: Facts, rule: Rule, b2m: Result) -> Finding:
     missing = [label for _, label in _MARKERS.values() if label not in there]
     serum_known = bool(_serum_near(facts, rule, b2m))
     may_be_higher = [_MAY_BE_LOW[ph.acidity]] if ph.acidity in _MAY_BE_LOW else []
-    may_be_higher += [f"not found within 14 days (service default): {_listed(missing)}"] if missing else []
+    may_be_higher += (
+        [f"not found, or not usable, within 14 days (service default): {_listed(missing)}"] if missing else []
+    )
     outcome = _outcome(overall, is_open=bool(may_be_higher))
     return rule.finding(
         outcome,

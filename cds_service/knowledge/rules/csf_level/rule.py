@@ -1,9 +1,12 @@
 """B2M in cerebrospinal fluid, alone or per serum, against a limit and the published cut-offs: never in or out."""
 
+from dataclasses import dataclass
+
 from cds_service.facts import Facts, Result, legible
 from cds_service.knowledge import levels, states, terms
 from cds_service.knowledge.model import Finding, Rule
 
+_RATIO = "b2m-csf-serum-ratio"
 _CUTOFFS = ("cutoff_acute_above", "cutoff_lymphoma_above")
 _MOST_NAMED = 3
 _RATIO_DECIMALS = 3
@@ -19,21 +22,23 @@ def evaluate(facts: Facts, rule: Rule) -> Finding | None:
         return rule.finding(why, facts.specimen, values=values, inputs=(b2m,))
     limit, threshold = _limit(rule, b2m)
     cutoffs = _beyond_cutoffs(rule, b2m)
-    above = _is_above(rule, b2m, threshold)
+    against = _contradiction(facts, rule, b2m)
+    above = None if against and _is_ratio(b2m) else _is_above(rule, b2m, threshold)
     not_raised = above is False and True not in cutoffs
     if not_raised and not _relevant(facts):
         return None
     raised = "above_cutoff" if True in cutoffs else "not_above"
     serum = _serum_beside(facts, rule, b2m)
-    notes = _notes(facts, rule, b2m, serum)
+    notes = (*(("cutoffs",) if serum else ()), "ratio_contradicted") if against else _notes(facts, rule, b2m, serum)
     notes = ("own_default",) * (threshold == "default_above") + notes + ("not_looked_for",) * (not not_raised)
     values |= {"limit": limit, "chart": _chart(facts, not_raised), **_values_of_notes(b2m, cutoffs, serum)}
+    values |= against.values if against else {}
     return rule.finding(
         "unclear" if above is None else "above" if above else raised,
         facts.specimen,
         values=values,
         notes=notes,
-        inputs=(b2m, serum) if serum else (b2m,),
+        inputs=tuple(dict.fromkeys((b2m, *([serum] if serum else []), *(against.results if against else ())))),
         thresholds=_thresholds(b2m, threshold),
     )
 
@@ -44,7 +49,7 @@ def _shown(b2m: Result) -> str:
 
 
 def _is_ratio(b2m: Result) -> bool:
-    return b2m.analyte == "b2m-csf-serum-ratio"
+    return b2m.analyte == _RATIO
 
 
 def _why_not_compared(facts: Facts, b2m: Result) -> str:
@@ -94,6 +99,31 @@ def _serum_beside(facts: Facts, rule: Rule, b2m: Result) -> Result | None:
     return next((r for r in near if not r.comparator and levels.can_be_compared(r)), None)
 
 
+@dataclass(frozen=True, slots=True)
+class _Contradiction:
+    """A CSF result, its serum, and the laboratory's own ratio, which lies on the other side of the cut-off."""
+
+    results: tuple[Result, Result, Result]
+
+    @property
+    def values(self) -> dict[str, str]:
+        """What fills the note on it."""
+        csf, serum, reported = self.results
+        return {"ratio": _ratio(csf, serum), "reported": _shown(reported), "csf": csf.quantity, "serum": serum.quantity}
+
+
+def _contradiction(facts: Facts, rule: Rule, b2m: Result) -> _Contradiction | None:
+    """Whether the ratio that the laboratory gives and the one of the two results cannot both be right."""
+    days, limit = rule.value("serum_days_to"), rule.value("ratio_above")
+    csf = b2m if not _is_ratio(b2m) else next(iter(facts.within(("b2m-csf",), b2m.when, days)), None)
+    reported = b2m if _is_ratio(b2m) else next(iter(facts.within((_RATIO,), b2m.when, days)), None)
+    serum = _serum_beside(facts, rule, csf) if csf and levels.can_be_compared(csf) else None
+    if csf is None or reported is None or serum is None:
+        return None
+    sides = {csf.value / serum.value > limit, reported.interval.is_above(limit)}
+    return _Contradiction((csf, serum, reported)) if sides == {True, False} else None
+
+
 def _notes(facts: Facts, rule: Rule, b2m: Result, serum: Result | None) -> tuple[str, ...]:
     """On cut-offs and ratio; that there is no serum B2M at all is for the rule companion-tests to say."""
     if _is_ratio(b2m):
@@ -115,9 +145,12 @@ _NO_SIDE = "not clearly on one side of the published cut-offs"
 def _values_of_notes(b2m: Result, cutoffs: tuple[bool | None, ...], serum: Result | None) -> dict[str, str]:
     values = {"side": _SIDES.get(frozenset(cutoffs), _NO_SIDE)}
     if serum:
-        ratio = round(b2m.value / serum.value, _RATIO_DECIMALS)
-        values |= {"ratio": f"{ratio.normalize():f}", "serum": serum.quantity}
+        values |= {"ratio": _ratio(b2m, serum), "serum": serum.quantity}
     return values
+
+
+def _ratio(csf: Result, serum: Result) -> str:
+    return f"{round(csf.value / serum.value, _RATIO_DECIMALS).normalize():f}"
 
 
 def _relevant(facts: Facts, *also: str) -> tuple[str, ...]:

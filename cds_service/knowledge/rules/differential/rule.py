@@ -229,6 +229,8 @@ def _kidney(facts: Facts, rule: Rule, b2m: Result, level: Level) -> _Kidney:
     answers = {function.egfr.is_below(reduced) for function in found}
     normal = rule.value("against_kidney_from")
     egfr = f"eGFR {kidney.whole(found[0].egfr, (reduced, normal))} mL/min/1.73 m2"
+    if _may_be_an_infant(facts, rule, b2m):
+        return _Kidney(f"{egfr}, not judged under {rule.value('kidney_years_from')} years, open", False, found[0])
     if answers == {True}:
         words = f"{egfr}, reduced (for), but the level is far above what adults had at such a GFR"
         beyond = _is_beyond(facts, rule, b2m, found)
@@ -236,6 +238,11 @@ def _kidney(facts: Facts, rule: Rule, b2m: Result, level: Level) -> _Kidney:
     split = {True, False} <= answers
     verdict = f"estimates on either side of {reduced}, open" if split else _verdict(facts, rule, b2m, found, level)
     return _Kidney(f"{egfr}, {verdict}", answers == {False}, found[0], split=split)
+
+
+def _may_be_an_infant(facts: Facts, rule: Rule, b2m: Result) -> bool:
+    age = facts.patient.age_on(b2m.when)
+    return age is not None and age[0] < rule.value("kidney_years_from")
 
 
 def _verdict(facts: Facts, rule: Rule, b2m: Result, found: tuple[KidneyFunction, ...], level: Level) -> str:

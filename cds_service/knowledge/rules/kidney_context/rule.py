@@ -3,8 +3,8 @@
 from datetime import timedelta
 from decimal import Decimal
 
-from cds_service.facts import DISPLAY_LIMIT, Facts, Interval, Result
-from cds_service.knowledge import context, kidney, levels, states, urine
+from cds_service.facts import DISPLAY_LIMIT, Facts, Interval, Moment, Result
+from cds_service.knowledge import context, kidney, levels, series, states, urine
 from cds_service.knowledge.kidney import KidneyFunction
 from cds_service.knowledge.model import Finding, Rule
 from cds_service.knowledge.terms import limit, units
@@ -48,7 +48,8 @@ def evaluate(facts: Facts, rule: Rule) -> Finding | None:
     if state := _state_without_egfr(facts, rule, b2m):
         creatinine = tuple(r for r in beside if r.analyte == "creatinine")[:_MOST_SHOWN]
         changed = _unsteady(facts, rule, b2m)
-        values = {"creatinine": _dated(changed)} if state in ("unsteady", "acute_rise", "steep_fall") else {}
+        shown = creatinine if state == "acute_kidney_injury" else changed
+        values = {"creatinine": _dated(shown) or "none", "since": _injured_since(facts, b2m)}
         inputs = dict.fromkeys((b2m, *creatinine, *changed))
         return rule.finding(state, facts.specimen, values=values, inputs=tuple(inputs))
     found = kidney.estimates(facts, b2m.when, window)
@@ -127,6 +128,12 @@ def _unsteady(facts: Facts, rule: Rule, b2m: Result) -> tuple[Result, ...]:
 def _differ_by_fold(rule: Rule, changed: tuple[Result, ...]) -> bool:
     values = [r.value for r in changed]
     return max(values) >= min(values) * rule.value("unsteady_fold_from")
+
+
+def _injured_since(facts: Facts, b2m: Result) -> str:
+    """Since when acute kidney injury is in the problem list, by the newest entry; lists keep them for long."""
+    onsets = [p.onset for p in states.acute_kidney_injuries(facts, b2m.when) if p.onset]
+    return f"since {series.day_of(max(onsets, key=Moment.sort_key))}" if onsets else "undated"
 
 
 def _dated(results: tuple[Result, ...]) -> str:

@@ -4,7 +4,7 @@ from cds_service.facts import Facts, Medication, Presence, Result
 from cds_service.knowledge import context, levels, states, urine
 from cds_service.knowledge.levels import Level
 from cds_service.knowledge.model import Finding, Rule
-from cds_service.knowledge.treatment import current_drugs, list_is_whole, unrecognised
+from cds_service.knowledge.treatment import current_drugs, ended_at_no_time_told, list_is_whole, unrecognised
 from cds_service.knowledge.urine import Acidity
 
 _SOURCED = "tubulotoxic-sourced"
@@ -19,16 +19,20 @@ def evaluate(facts: Facts, rule: Rule) -> Finding | None:
     given = current_drugs(facts, b2m.when, rule.value("given_days_to"), "tubulotoxic", _SOURCED)
     sourced = [m for m in given if _SOURCED in m.classes]
     others = [m for m in given if _SOURCED not in m.classes]
+    told = {m.label for m in given}
+    over = [m for m in ended_at_no_time_told(facts, b2m.when, "tubulotoxic", _SOURCED) if m.label not in told]
     phosphate = context.beside(facts, b2m.when, rule.value("beside_days_to"), "phosphate")
     beside = _beside(facts, rule, b2m, phosphate)
-    values = {"sourced": _named(sourced), "unsourced": _named(others), "beside": beside, "entries": unrecognised(facts)}
+    values = {"sourced": _named(sourced), "unsourced": _named(others), "over": _named(over)}
+    outcome = _outcome(facts, sourced, others, over)
+    also_over = ("also_over",) if over and outcome != "over" else ()
     return rule.finding(
-        _outcome(facts, sourced, others),
+        outcome,
         facts.specimen,
-        values=values,
-        notes=(*_notes(facts, sourced, others), *(("beside",) if beside else ())),
+        values={**values, "beside": beside, "entries": unrecognised(facts)},
+        notes=(*_notes(facts, sourced, others, over), *also_over, *(("beside",) if beside else ())),
         inputs=(b2m, *phosphate),
-        thresholds=("given_days_to",) if given else (),
+        thresholds=("given_days_to",) if given or over else (),
     )
 
 
@@ -40,19 +44,21 @@ def _says_nothing(facts: Facts, rule: Rule, b2m: Result) -> bool:
     return levels.of_urine(facts, rule, b2m).above is False and reassures
 
 
-def _outcome(facts: Facts, sourced: list[Medication], others: list[Medication]) -> str:
-    if sourced:
-        return "sourced"
-    if others:
-        return "unsourced"
+def _outcome(facts: Facts, sourced: list[Medication], others: list[Medication], over: list[Medication]) -> str:
+    if sourced or others:
+        return "sourced" if sourced else "unsourced"
+    if over:
+        return "over"
     return "none_recognised" if list_is_whole(facts) else "list_unknown"
 
 
-def _notes(facts: Facts, sourced: list[Medication], others: list[Medication]) -> tuple[str, ...]:
-    named = bool(sourced or others)
+def _notes(
+    facts: Facts, sourced: list[Medication], others: list[Medication], over: list[Medication]
+) -> tuple[str, ...]:
+    named = bool(sourced or others or over)
     asked = {
         "also_unsourced": bool(sourced and others),
-        "window": named,
+        "window": bool(sourced or others),
         "list_incomplete": named and not list_is_whole(facts),
         "unrecognised": not named and list_is_whole(facts) and bool(facts.unrecognised_medications),
         "tenofovir": any(m.key == "tenofovir-disoproxil" for m in sourced),
