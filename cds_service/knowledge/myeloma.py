@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 
-from cds_service.facts import CodedResult, Facts, Interval, Medication, Moment, Problem, Result
-from cds_service.knowledge import series, states, treatment
+from cds_service.facts import CodedResult, Facts, Interval, Moment, Problem, Result
+from cds_service.knowledge import states, treatment
 from cds_service.knowledge.model import Rule
 from cds_service.knowledge.terms.coded import stage_of_answer
 from cds_service.knowledge.treatment import Course, Treatment, began_by
@@ -108,31 +108,9 @@ def also_raised(facts: Facts) -> AlsoRaised:
 def note_on_treatment(facts: Facts, b2m: Result, course: Course) -> tuple[str, dict[str, str]]:
     """The note on what the list says of treatment, and its words; where it holds a steroid alone, that this is none."""
     is_none = course.treatment is Treatment.NONE_RECOGNISED
-    steroid = treatment.steroids_before(facts, b2m.when, "myeloma-steroid") if is_none else ()
+    steroid = treatment.steroids_before(facts, b2m.when, "glucocorticoid", *_TREATED_ALIKE) if is_none else ()
     note = "steroid_alone" if steroid else treatment.NOTES[course.treatment]
     return note, treatment.in_words(facts, steroid or course.drugs)
-
-
-def before_drugs(facts: Facts, rule: Rule, b2m: Result, course: Course) -> tuple[Result | None, tuple[Medication, ...]]:
-    """The newest usable B2M from before the drugs that may be treatment and began shortly before ``b2m``, with these.
-
-    A steroid of myeloma regimens counts among them. None, and no drugs, where there is no such result.
-    """
-    since = b2m.when.first - timedelta(days=int(rule.value("before_drugs_days_to")))
-    may_be = (*course.drugs, *treatment.drugs_of(facts, "myeloma-steroid"))
-    begun = {m.key: m for m in may_be if m.start and since <= m.start.first and m.start.last <= b2m.when.last}
-    if not begun:
-        return None, ()
-    first = min(m.start.first for m in begun.values() if m.start)
-    untouched = (r for r in series.earlier(facts, b2m) if since <= r.when.first and r.when.last < first)
-    found = next(untouched, None)
-    return found, tuple(begun.values()) if found else ()
-
-
-def before_in_words(facts: Facts, earlier: Result, begun: tuple[Medication, ...]) -> dict[str, str]:
-    """What fills the note on a B2M of before the drugs: ``begun``, ``earlier`` and its day."""
-    drugs = treatment.in_words(facts, begun)["drug"]
-    return {"begun": drugs, "earlier": earlier.quantity, "earlier_day": series.day_of(earlier.when)}
 
 
 def off_dialysis(facts: Facts) -> str:
@@ -198,6 +176,12 @@ def albumins_beside(facts: Facts, rule: Rule, b2m: Result) -> tuple[tuple[Result
 
 def _is_under_treatment(facts: Facts, b2m: Result, result: Result) -> bool:
     return began_by(facts, b2m.when, result.when, *ANTI_MYELOMA)
+
+
+def iss_stages_of(facts: Facts, rule: Rule, b2m: Result) -> frozenset[int]:
+    """The stages that remain possible by a B2M and the albumin near it."""
+    albumins, _ = albumins_beside(facts, rule, b2m)
+    return iss_stages(b2m.interval, albumins, rule)
 
 
 def iss_stages(b2m: Interval, albumins: tuple[Result, ...], rule: Rule) -> frozenset[int]:

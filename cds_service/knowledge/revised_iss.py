@@ -6,6 +6,7 @@ from decimal import Decimal
 from itertools import product
 
 from cds_service.facts import CodedResult, Facts, Interval, Result
+from cds_service.knowledge.before_drugs import Before, last_before
 from cds_service.knowledge.cytogenetics import (
     Lesion,
     State,
@@ -18,7 +19,15 @@ from cds_service.knowledge.cytogenetics import (
     used,
 )
 from cds_service.knowledge.model import Rule
-from cds_service.knowledge.myeloma import ANTI_MYELOMA, albumins_beside, course_before, iss_stages, numerals, to_stage
+from cds_service.knowledge.myeloma import (
+    ANTI_MYELOMA,
+    albumins_beside,
+    course_before,
+    iss_stages,
+    iss_stages_of,
+    numerals,
+    to_stage,
+)
 from cds_service.knowledge.treatment import began_by
 
 
@@ -124,6 +133,15 @@ def basis(facts: Facts, rule: Rule, lesions: Iterable[str]) -> Basis | None:
     albumins, _ = albumins_beside(facts, rule, b2m)
     iss, ldh = iss_stages(b2m.interval, albumins, rule), ldh_beside(facts, rule, b2m)
     return Basis(b2m, albumins, iss, ldh, {key: lesion(facts, rule, b2m, key) for key in lesions})
+
+
+def by_b2m_before_drugs(facts: Facts, rule: Rule, found: Basis) -> tuple[Basis, Before] | None:
+    """The same by a B2M of before the drugs that may be treatment; None without one that gives other ISS stages."""
+    before = last_before(facts, rule, found.b2m, course_before(facts, found.b2m.when))
+    if before is None:
+        return None
+    iss = iss_stages_of(facts, rule, before.result)
+    return None if iss == found.iss else (replace(found, iss=iss), before)
 
 
 def completions(known: bool | None) -> tuple[bool, ...]:

@@ -128,7 +128,7 @@ def course_before(facts: Facts, day: Moment, proof: str, hint: str, *diseases: s
     unclear = [m for m in (*proving, *hinting) if _may_have_begun_by(m, day)]
     if unclear:
         beside = [m for m in steroids if _may_have_begun_by(m, day)]
-        return Course(Treatment.POSSIBLY_BEGUN, _each_once((*unclear, *beside)), later)
+        return Course(Treatment.POSSIBLY_BEGUN, each_once((*unclear, *beside)), later)
     return Course(Treatment.NONE_RECOGNISED if list_is_whole(facts) else Treatment.UNKNOWN, (), later)
 
 
@@ -161,9 +161,7 @@ def _regimen(drugs: Sequence[Medication]) -> tuple[Medication, ...]:
     together = limit("one_regimen_days_to")
     by_start = sorted(drugs, key=_start)
     for first in by_start:
-        near = _each_once(
-            m for m in by_start if m.start and first.start and first.start.days_until(m.start) <= together
-        )
+        near = each_once(m for m in by_start if m.start and first.start and first.start.days_until(m.start) <= together)
         steroids = tuple(m for m in near if _STEROID in m.classes)
         others = tuple(m for m in near if m not in steroids)
         if others and len(near) > 1:
@@ -171,7 +169,7 @@ def _regimen(drugs: Sequence[Medication]) -> tuple[Medication, ...]:
     return ()
 
 
-def _each_once(medications: Iterable[Medication]) -> tuple[Medication, ...]:
+def each_once(medications: Iterable[Medication]) -> tuple[Medication, ...]:
     """The first entry of each drug."""
     found: dict[str, Medication] = {}
     for medication in medications:
@@ -186,7 +184,7 @@ def steroids_before(facts: Facts, day: Moment, drug_class: str, *diseases: str) 
     """
     diagnosed = first_diagnosed(facts, *diseases)
     begun = sorted((m for m in drugs_of(facts, drug_class) if _may_have_begun_by(m, day)), key=_start)
-    return _each_once(m for m in begun if m.ongoing or not _is_long_before(m, diagnosed))
+    return each_once(m for m in begun if m.ongoing or not _is_long_before(m, diagnosed))
 
 
 def _start(medication: Medication) -> datetime:

@@ -6,6 +6,7 @@ from decimal import Decimal
 
 from cds_service.facts import Facts, Result
 from cds_service.knowledge import cytogenetics, myeloma, scores, states
+from cds_service.knowledge.before_drugs import last_before
 from cds_service.knowledge.cytogenetics import Lesion, State
 from cds_service.knowledge.equations import CREATININE_UMOL_PER_MG_DL
 from cds_service.knowledge.kidney import creatinine_is_unsteady, kidney_function, whole
@@ -146,7 +147,7 @@ def _criterion_4(facts: Facts, rule: Rule, b2m: Result) -> _Criterion4:
     if creatinine_is_unsteady(facts, b2m.when, window, rule.value("unsteady_fold_from")):
         return _Criterion4(None, ("unsteady",), near)
     if below:
-        return _not_met(facts, rule, b2m)
+        return _too_low(facts, rule, b2m)
     if states.dialysis(facts) is states.Dialysis.UNCLEAR:
         return _Criterion4(None, ("dialysis_unclear",))
     if not near:
@@ -160,13 +161,21 @@ def _criterion_4(facts: Facts, rule: Rule, b2m: Result) -> _Criterion4:
     return _with_egfr(facts, rule, b2m, same_day, cytogenetics.all_of(high, normal), normal=normal)
 
 
-def _not_met(facts: Facts, rule: Rule, b2m: Result) -> _Criterion4:
-    """A B2M too low for the criterion, and one of before the drugs that may be treatment that was not."""
-    earlier, begun = myeloma.before_drugs(facts, rule, b2m, myeloma.course_before(facts, b2m.when))
-    if earlier is None or earlier.interval.is_below(rule.value("b2m_stage_3_from")) is not False:
+def _too_low(facts: Facts, rule: Rule, b2m: Result) -> _Criterion4:
+    """A B2M too low for the criterion; not known where one of before the drugs that may be treatment was not."""
+    before = last_before(facts, rule, b2m, myeloma.course_before(facts, b2m.when))
+    if before is None or before.result.interval.is_below(rule.value("b2m_stage_3_from")) is not False:
         return _Criterion4(False)
-    said = myeloma.before_in_words(facts, earlier, begun)
-    return _Criterion4(False, (_BEFORE_DRUGS,), (earlier,), before=said)
+    near = facts.within(("creatinine",), before.result.when, rule.value("kidney_pairing_days_to"))
+    same_day = tuple(r for r in near if r.when.last == near[0].when.last)
+    sides = {r.interval.is_below(_creatinine_limit(rule)) for r in same_day}
+    if sides == {False}:
+        return _Criterion4(False)
+    would = "would turn on creatinine"
+    if sides == {True}:
+        would = f"would be met, creatinine then {same_day[0].display}"
+    results = (before.result, *same_day)
+    return _Criterion4(None, (_BEFORE_DRUGS,), results, before={**before.values, "would": would})
 
 
 def _with_egfr(

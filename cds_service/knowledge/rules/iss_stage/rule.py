@@ -6,6 +6,7 @@ from decimal import Decimal
 
 from cds_service.facts import Facts, Interval, Problem, Result, legible
 from cds_service.knowledge import context, crab, myeloma, states, treatment
+from cds_service.knowledge.before_drugs import last_before
 from cds_service.knowledge.kidney import creatinine_is_unsteady, kidney_function
 from cds_service.knowledge.model import Finding, Rule
 from cds_service.knowledge.myeloma import Myeloma
@@ -127,17 +128,13 @@ class _Before:
 
 
 def _before_drugs(facts: Facts, rule: Rule, b2m: Result, course: Course, stages: frozenset[int]) -> _Before:
-    earlier, begun = myeloma.before_drugs(facts, rule, b2m, course)
-    if earlier is None:
-        return _Before()
-    albumins, _ = myeloma.albumins_beside(facts, rule, earlier)
-    otherwise = myeloma.iss_stages(earlier.interval, albumins, rule)
-    if otherwise == stages:
+    before = last_before(facts, rule, b2m, course)
+    otherwise = myeloma.iss_stages_of(facts, rule, before.result) if before else stages
+    if before is None or otherwise == stages:
         return _Before()
     named = myeloma.numerals(otherwise)
-    kind = "drug" if course.drugs else "steroid"
-    said = {**myeloma.before_in_words(facts, earlier, begun), "earlier_stages": named}
-    return _Before((earlier,), said, f" ({named} pre-{kind})" if len(otherwise) == 1 else "")
+    headline = before.in_headline(named) if len(otherwise) == 1 else ""
+    return _Before((before.result,), before.values | {"earlier_stages": named}, headline)
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ def evaluate(facts: Facts, rule: Rule) -> Finding | None:
         "groups": scores.one_of(groups),
         "basis": basis.described,
         "found_earlier": _by_earlier(basis, groups, rule),
+        "before": _by_b2m_before(facts, rule, basis, groups),
     }
     also = myeloma.also_raised(facts)
     return rule.finding(
@@ -48,6 +49,17 @@ def _by_earlier(basis: Basis, groups: tuple[str, ...], rule: Rule) -> str:
     counted = revised_iss.r2_iss_groups(points, rule)
     would = f"R2-ISS would be {scores.one_of(counted)} ({_in_words(points)})"
     return if_found_earlier(would if counted != groups else "")
+
+
+def _by_b2m_before(facts: Facts, rule: Rule, basis: Basis, groups: tuple[str, ...]) -> str:
+    """What the group would be by a B2M of before drugs that may be treatment; "" where it is the same."""
+    found = revised_iss.by_b2m_before_drugs(facts, rule, basis)
+    if found is None:
+        return ""
+    points = revised_iss.r2_iss_points(found[0].iss, _adverse(basis), rule)
+    otherwise = revised_iss.r2_iss_groups(points, rule)
+    said = f"By the serum B2M of before {found[1].begun}: {scores.one_of(otherwise)} ({_in_words(points)})."
+    return said if otherwise != groups else ""
 
 
 def _in_words(points: Collection[Decimal]) -> str:

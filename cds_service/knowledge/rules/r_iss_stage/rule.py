@@ -30,6 +30,7 @@ def evaluate(facts: Facts, rule: Rule) -> Finding | None:
         "unknown": ", ".join(unknown),
         "recorded": recorded,
         "off_dialysis": myeloma.off_dialysis(facts),
+        **_by_b2m_before(facts, rule, basis, stages),
         **myeloma.also_raised(facts).values,
     }
     noted = (*_noted(outcome, notes, recorded), *myeloma.also_raised(facts).notes)
@@ -54,6 +55,19 @@ def _stages(basis: Basis) -> frozenset[int]:
 def _by_earlier(basis: Basis, stages: frozenset[int]) -> str:
     counted = _stages(basis.with_found_earlier())
     return if_found_earlier(f"R-ISS would be stage {myeloma.numerals(counted)}" if counted != stages else "")
+
+
+def _by_b2m_before(facts: Facts, rule: Rule, basis: Basis, stages: frozenset[int]) -> dict[str, str]:
+    """What the stage would be by a B2M of before drugs that may be treatment, for text and headline."""
+    found = revised_iss.by_b2m_before_drugs(facts, rule, basis)
+    otherwise = _stages(found[0]) if found else stages
+    if found is None or otherwise == stages:
+        return {"before": "", "pre": ""}
+    named, before = myeloma.numerals(otherwise), found[1]
+    return {
+        "before": f"By the serum B2M of before {before.begun}: R-ISS {named}.",
+        "pre": before.in_headline(named) if len(otherwise) == 1 else "",
+    }
 
 
 def _noted(outcome: str, notes: tuple[str, ...], recorded: str) -> tuple[str, ...]:
