@@ -3,12 +3,13 @@
 Each function takes the rule that asks: its own TOML holds the limits and the notes, under the same names in each.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
 from cds_service.facts import CodedResult, Facts, Medication, Moment, Presence, Problem, Result, answered_once
 from cds_service.knowledge import context, levels, scores, states, treatment
+from cds_service.knowledge.before_drugs import Before, last_before
 from cds_service.knowledge.context import present
 from cds_service.knowledge.model import Finding, Rule
 from cds_service.knowledge.treatment import Course, Treatment, baseline_ends, course_before
@@ -247,15 +248,31 @@ def conclude(
         **treatment.in_words(facts, disease.steroids or disease.course.drugs),
         **(wording or {}),
     }
+    before = _higher_before_drugs(facts, rule, disease)
     return rule.finding(
         "index" if narrow and is_recent(rule, disease) else "beside",
         facts.specimen,
-        values=_placed(rule, values),
-        notes=(*(("missing",) if missing else ()), *notes, *_notes(facts, rule, disease)),
-        inputs=(disease.b2m, *(result for item in items for result in item.results if result is not disease.b2m)),
+        values=_placed(rule, values | (before.values if before else {})),
+        notes=(
+            *(("missing",) if missing else ()),
+            *notes,
+            *_notes(facts, rule, disease),
+            *(("before_drugs",) if before else ()),
+        ),
+        inputs=tuple(dict.fromkeys((disease.b2m, *_of(items), *([before.result] if before else [])))),
         coded=tuple(coded for item in items for coded in item.coded),
         thresholds=thresholds,
     )
+
+
+def _of(items: Iterable[scores.Item]) -> Iterator[Result]:
+    return (result for item in items for result in item.results)
+
+
+def _higher_before_drugs(facts: Facts, rule: Rule, disease: Disease) -> Before | None:
+    """A B2M of before the drugs that may be treatment, if it was higher: the index may then read too low."""
+    before = last_before(facts, rule, disease.b2m, disease.course)
+    return before if before and before.result.value > disease.b2m.value else None
 
 
 def shown(result: Result, longest: int) -> str:
